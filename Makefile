@@ -1,0 +1,50 @@
+# The two commands of the README, and what they stand on.
+PYTHON ?= $(shell for v in 3.11 3.12 3.10; do command -v python$$v && break; done || echo python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?=
+TEST   ?=
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: venv demo test lint system-packages constraints clean
+
+venv: $(VENV)/.installed-training
+
+demo: venv
+	@$(BIN)/lutlens demo $(DEMO)
+
+test: $(VENV)/.installed-dev system-packages lint
+	$(BIN)/python -m pytest $(TEST)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "lutlens needs Python 3.10, 3.11 or 3.12 (pynq 4.0 needs numpy < 2): make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# An extra is a set of packages; the stamp says which set this environment holds.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing lutlens[$*] into $(VENV) (a few minutes the first time)"
+	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+# The browser test drives Debian's Chromium; everything else comes from PyPI.
+system-packages:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; \
+	  else echo "The browser test needs Chromium. Run: sudo apt-get install chromium" >&2; exit 1; fi; }
+
+# A universal lock; CUDA packages and local version labels are taken out, so that it serves every machine.
+constraints: | $(BIN)/python
+	$(BIN)/python -m pip --quiet install uv
+	{ sed -n '1,/^torch==/p' constraints.txt; \
+	  $(BIN)/uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra dev pyproject.toml \
+	  | grep -vE '^(torch|triton|nvidia-|cuda-)'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf build dist *.egg-info $(VENV)

@@ -1,0 +1,307 @@
+"""The lutnet: a trained network as a file.
+
+A lutnet is a safetensors file. `docs` of the format: host/LUTNET.md. In memory it is the immutable
+`Lutnet` below, the one form in which a network crosses from training to the host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+
+SCHEMA_VERSION = 1
+MAX_FILE_BYTES = 64 << 20
+MAX_FAN_IN = 6
+MAX_PASSES = 16
+MAX_ENCODER_BITS = 4
+
+Count = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
+Size = Annotated[int, Field(strict=True, ge=1, le=4096)]
+
+
+class LutnetError(ValueError):
+    """A lutnet that cannot be used; the message names the file (if any), the field, and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Nodes that read the same input bits and fire on the same clock edge.
+
+    tables: uint64 `[nodes]`; bit `a` of a table is the node's output at address `a = sum_j input_j << j`.
+        Bits at and above `2**fan_in` are zero.
+    connections: int32 `[nodes, fan_in]`, fan_in 1 to 6: indices into the layer's input bits.
+    """
+
+    tables: npt.NDArray[np.uint64]
+    connections: npt.NDArray[np.int32]
+
+    @property
+    def nodes(self) -> int:
+        return int(self.connections.shape[0])
+
+    @property
+    def fan_in(self) -> int:
+        return int(self.connections.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A sliding window, the layers that read it, and an OR pooling (1, 1 = none).
+
+    window, stride, pool: (rows, columns). Window bit `(dy * columns + dx) * channels + c` is channel `c` of the
+    input `dy` rows below and `dx` columns right of the window's top left corner. No padding; a last row or
+    column that does not fill a window, a stride or a pool is not used.
+    """
+
+    window: tuple[int, int]
+    layers: tuple[Layer, ...]
+    stride: tuple[int, int] = (1, 1)
+    pool: tuple[int, int] = (1, 1)
+
+    @property
+    def channels(self) -> int:
+        """Output bits at one position."""
+        return self.layers[-1].nodes
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of output positions for an input of `height` rows and `width` columns; may be 0."""
+        rows = max(0, (height - self.window[0]) // self.stride[0] + 1)
+        columns = max(0, (width - self.window[1]) // self.stride[1] + 1)
+        return rows // self.pool[0], columns // self.pool[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Lutnet:
+    """A trained network.
+
+    input_shape: (height, width, channels) of the images that it was trained on.
+    encoder_bits: z, bits that the encoder makes of each 8-bit value; bit i is `value > threshold[i]`.
+    thresholds: for each K that the network supports, uint8 `[K, z]`: the thresholds of every pass.
+    stages: input channel `c * z + i` of the first stage is encoder bit i of image channel c. The last stage's
+        bits are grouped by class: class c's score is the popcount of bits `[c * n, (c + 1) * n)`, n = bits per
+        class, added over passes. The answer is the class of the highest score, the first one if several are
+        equal; its margin is the distance to the second highest.
+    classes: names.
+    provenance: data set and its hash, seed, recipe, accuracy measured at each K, source commit. Not interpreted.
+    """
+
+    input_shape: tuple[int, int, int]
+    encoder_bits: int
+    thresholds: dict[int, npt.NDArray[np.uint8]]
+    stages: tuple[Stage, ...]
+    classes: tuple[str, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def nodes(self) -> int:
+        return sum(layer.nodes for stage in self.stages for layer in stage.layers)
+
+    @property
+    def bits_per_class(self) -> int:
+        return self.stages[-1].channels // len(self.classes)
+
+    def input_channels(self, stage: int) -> int:
+        """Input bits per position of the given stage."""
+        if stage == 0:
+            return self.input_shape[2] * self.encoder_bits
+        return self.stages[stage - 1].channels
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of window positions at which a frame of this size is classified."""
+        for stage in self.stages:
+            height, width = stage.output_size(height, width)
+        return height, width
+
+    def thresholds_for(self, k: int) -> npt.NDArray[np.uint8]:
+        """uint8 `[k, z]`. Raises LutnetError for a K that the network was not given thresholds for."""
+        if k not in self.thresholds:
+            raise LutnetError(f"k: no thresholds for K = {k}; this lutnet has K = {sorted(self.thresholds)}")
+        return self.thresholds[k]
+
+    def to_bytes(self) -> bytes:
+        """The file's content; the same network always gives the same bytes."""
+        header = _Header(
+            schema_version=SCHEMA_VERSION,
+            input_shape=self.input_shape,
+            encoder_bits=self.encoder_bits,
+            passes=sorted(self.thresholds),
+            classes=list(self.classes),
+            stages=[
+                _StageHeader(window=s.window, stride=s.stride, pool=s.pool, layers=len(s.layers)) for s in self.stages
+            ],
+            provenance=self.provenance,
+        )
+        tensors: dict[str, npt.NDArray[Any]] = {f"thresholds.{k}": t for k, t in self.thresholds.items()}
+        for i, stage in enumerate(self.stages):
+            for j, layer in enumerate(stage.layers):
+                tensors[f"stages.{i}.layers.{j}.tables"] = layer.tables
+                tensors[f"stages.{i}.layers.{j}.connections"] = layer.connections
+        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+        metadata = {"lutlens": json.dumps(header.model_dump(mode="json"), sort_keys=True)}
+        return bytes(safetensors.numpy.save(tensors, metadata=metadata))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the file's content."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @property
+    def build_id(self) -> int:
+        """The first 64 bits of the hash: what the hardware's build-id register holds."""
+        return int(self.sha256[:16], 16)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file; it appears whole or not at all."""
+        target = Path(path)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as f:
+            try:
+                f.write(self.to_bytes())
+                f.close()
+                os.chmod(f.name, 0o644)
+                os.replace(f.name, target)
+            except BaseException:
+                os.unlink(f.name)
+                raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Lutnet:
+        """Read a file. Raises LutnetError, with the file's name, for whatever is wrong with it."""
+        try:
+            size = os.path.getsize(path)
+            if size > MAX_FILE_BYTES:
+                raise LutnetError(f"file: {size} bytes, at most {MAX_FILE_BYTES} are read")
+            return cls.from_bytes(Path(path).read_bytes())
+        except OSError as error:
+            raise LutnetError(f"{path}: {error.strerror or error}") from error
+        except LutnetError as error:
+            raise LutnetError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Lutnet:
+        """Parse a file's content. Raises LutnetError that names the field."""
+        header = _read_header(data)
+        try:
+            tensors = safetensors.numpy.load(data)
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LutnetError(f"file: not a valid safetensors file ({error})") from error
+
+        def take(name: str) -> npt.NDArray[Any]:
+            if name not in tensors:
+                raise LutnetError(f"{name}: tensor missing")
+            return tensors.pop(name)
+
+        thresholds = {k: take(f"thresholds.{k}") for k in header.passes}
+        stages = tuple(
+            Stage(
+                window=s.window,
+                stride=s.stride,
+                pool=s.pool,
+                layers=tuple(
+                    Layer(take(f"stages.{i}.layers.{j}.tables"), take(f"stages.{i}.layers.{j}.connections"))
+                    for j in range(s.layers)
+                ),
+            )
+            for i, s in enumerate(header.stages)
+        )
+        if tensors:
+            raise LutnetError(f"{sorted(tensors)[0]}: tensor that the header does not announce")
+        return cls(
+            input_shape=header.input_shape,
+            encoder_bits=header.encoder_bits,
+            thresholds=thresholds,
+            stages=stages,
+            classes=tuple(header.classes),
+            provenance=header.provenance,
+        )
+
+
+class _StageHeader(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    window: tuple[Size, Size]
+    stride: tuple[Size, Size]
+    pool: tuple[Size, Size]
+    layers: Annotated[int, Field(strict=True, ge=1, le=64)]
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    schema_version: Annotated[int, Field(strict=True, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
+    input_shape: tuple[Size, Size, Annotated[int, Field(strict=True, ge=1, le=64)]]
+    encoder_bits: Annotated[int, Field(strict=True, ge=1, le=MAX_ENCODER_BITS)]
+    passes: Annotated[list[Annotated[int, Field(strict=True, ge=1, le=MAX_PASSES)]], Field(min_length=1, max_length=16)]
+    classes: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=2, max_length=256)]
+    stages: Annotated[list[_StageHeader], Field(min_length=1, max_length=64)]
+    provenance: dict[str, Any]
+
+
+def _read_header(data: bytes) -> _Header:
+    if len(data) < 8:
+        raise LutnetError(f"file: {len(data)} bytes are too few for a lutnet")
+    (length,) = struct.unpack_from("<Q", data)
+    if length > len(data) - 8:
+        raise LutnetError("file: truncated, the header is longer than the file")
+    try:
+        text = json.loads(data[8 : 8 + length].decode("utf-8"))["__metadata__"]["lutlens"]
+    except (UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise LutnetError("header: not a lutnet (no `lutlens` entry in the safetensors metadata)") from error
+    try:
+        return _Header.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "header"
+        raise LutnetError(f"{where}: {first['msg']}") from error
+
+
+def _check(net: Lutnet) -> None:
+    if not 1 <= net.encoder_bits <= MAX_ENCODER_BITS:
+        raise LutnetError(f"encoder_bits: {net.encoder_bits}, must be 1 to {MAX_ENCODER_BITS}")
+    if not net.thresholds:
+        raise LutnetError("thresholds: none; at least one K is needed")
+    for k, thresholds in net.thresholds.items():
+        _check_array(f"thresholds.{k}", thresholds, np.uint8, (k, net.encoder_bits))
+        if not 1 <= k <= MAX_PASSES:
+            raise LutnetError(f"thresholds.{k}: K must be 1 to {MAX_PASSES}")
+    for i, stage in enumerate(net.stages):
+        bits = stage.window[0] * stage.window[1] * net.input_channels(i)
+        for j, layer in enumerate(stage.layers):
+            name = f"stages.{i}.layers.{j}"
+            connections = layer.connections
+            if connections.ndim != 2 or not 1 <= connections.shape[1] <= MAX_FAN_IN or not connections.shape[0]:
+                raise LutnetError(f"{name}.connections: shape {connections.shape}, must be [nodes, 1 to {MAX_FAN_IN}]")
+            _check_array(f"{name}.connections", connections, np.int32, connections.shape)
+            _check_array(f"{name}.tables", layer.tables, np.uint64, (layer.nodes,))
+            if connections.min() < 0 or connections.max() >= bits:
+                raise LutnetError(f"{name}.connections: index outside the layer's {bits} input bits")
+            if layer.fan_in < MAX_FAN_IN and (layer.tables >> np.uint64(1 << layer.fan_in)).any():
+                raise LutnetError(f"{name}.tables: bits set above 2**{layer.fan_in}")
+            bits = layer.nodes
+    if net.stages[-1].pool != (1, 1):
+        raise LutnetError(f"stages.{len(net.stages) - 1}.pool: the last stage has no pooling, must be [1, 1]")
+    if net.stages[-1].channels % len(net.classes):
+        raise LutnetError(f"classes: {len(net.classes)} do not divide the last layer's {net.stages[-1].channels} bits")
+    size = net.output_size(net.input_shape[0], net.input_shape[1])
+    if size != (1, 1):
+        raise LutnetError(f"stages: an image of input_shape gives {size[0]}x{size[1]} outputs, must be 1x1")
+
+
+def _check_array(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise LutnetError(
+            f"{name}: {array.dtype} {list(array.shape)}, must be {np.dtype(dtype).name} {list(shape)}"
+        )
