@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?=
 TEST   ?=
-PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
+
+# Packages are byte-compiled when first imported (--no-compile: installs in half the time), so let Python keep the result.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: venv demo test lint system-packages constraints clean
 
