@@ -1,0 +1,108 @@
+"""Training batches: shuffled, shifted, thresholded at random, made in a thread beside the training.
+
+Everything random is a function of (seed, epoch) or (seed, step) alone, so that a training that resumes at a
+step sees exactly the images that it would have seen.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from lutlens.training.data import Labelled
+
+_ORDER, _BATCH = 0, 1
+"""Streams of randomness: the order of an epoch's images; what happens to a batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step's images.
+
+    pixels: uint8 `[batch, height, width]`, shifted.
+    thresholds: uint8 `[z, batch, height, width]`, one for each pixel and encoder bit, uniform in 0 to 254, so
+        that a pixel of value v is 1 (`v > threshold`) with probability v / 255; for z > 1, ascending over the
+        bits.
+    labels: int64 `[batch]`.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    thresholds: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+
+class Batches:
+    """Batches of a training set, any step of them on demand.
+
+    An epoch is a permutation of the images; what does not fill its last batch is left out of it.
+    """
+
+    def __init__(
+        self, data: Labelled, batch_size: int, *, seed: int, shift: int, encoder_bits: int
+    ) -> None:
+        """shift: images move by a uniform -shift to +shift pixels along both axes; zeros move in."""
+        self._labels = data.labels
+        padded = np.pad(data.images, ((0, 0), (shift, shift), (shift, shift)))
+        size = data.images.shape[1:]
+        # [n, 2 * shift + 1, 2 * shift + 1, height, width], a view: every shift of every image.
+        self._windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
+        self._batch_size = min(batch_size, len(data))
+        self._encoder_bits = encoder_bits
+        self._seed = seed
+        self._order: tuple[int, npt.NDArray[np.int64]] | None = None
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return len(self._labels) // self._batch_size
+
+    def __getitem__(self, step: int) -> Batch:
+        epoch, position = divmod(step, self.per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            random = np.random.default_rng((self._seed, _ORDER, epoch))
+            self._order = epoch, random.permutation(len(self._labels))
+        images = self._order[1][position * self._batch_size : (position + 1) * self._batch_size]
+        random = np.random.default_rng((self._seed, _BATCH, step))
+        shifts = self._windows.shape[1]
+        dy, dx = random.integers(0, shifts, (2, len(images)))
+        pixels = self._windows[images, dy, dx]
+        thresholds = random.integers(0, 255, (self._encoder_bits, *pixels.shape), dtype=np.uint8)
+        if self._encoder_bits > 1:
+            thresholds.sort(axis=0)
+        return Batch(pixels, thresholds, self._labels[images])
+
+
+def prefetch(batches: Batches, first: int, depth: int = 4) -> Iterator[Batch]:
+    """The batches from step `first` on, for ever, made ahead in a thread that ends with the iterator."""
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+    done = threading.Event()
+
+    def put(item: Batch | BaseException) -> None:
+        while not done.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        step = first
+        try:
+            while not done.is_set():
+                put(batches[step])
+                step += 1
+        except BaseException as error:  # shown where the batches are used
+            put(error)
+
+    threading.Thread(target=work, name="lutlens-batches", daemon=True).start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        done.set()

@@ -1,0 +1,205 @@
+"""Data sets: MNIST from wherever it is, or a user's own images.
+
+Whatever the source, a fixed part of the training images is held out as *validation*: every choice
+(thresholds, best model, recipe) is made on it. The test images are only for the figure at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+HELD_OUT_IMAGES = 5000
+HELD_OUT_SEED = 20190908
+MIN_IMAGES = 20
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".tif", ".tiff")
+
+UInt8 = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file or array, and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images uint8 `[n, height, width]` with labels int64 `[n]`, indices into the set's classes."""
+
+    images: UInt8
+    labels: Int64
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Int64 | slice) -> Labelled:
+        """The images of an index."""
+        return Labelled(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A data set ready for training.
+
+    sha256: of all images and labels as they were read, before validation was split off.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Labelled
+    validation: Labelled
+    test: Labelled
+    sha256: str
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of every image."""
+        return self.train.images.shape[1], self.train.images.shape[2]
+
+
+def load(path: Path | None = None) -> DataSet:
+    """MNIST, or the data at `path`: an .npz file, or a folder of images.
+
+    An .npz holds `images` uint8 `[n, height, width]` and `labels` (integers from 0), optionally
+    `test_images` and `test_labels`, and `classes` (names). A folder holds one folder of images for
+    each class, or two such folders, `train` and `test`. Without test images of its own, a seventh of
+    the images becomes the test set.
+
+    Raises DataError.
+    """
+    if path is None:
+        from lutlens.training import mnist
+
+        return mnist.load()
+    if path.is_dir():
+        return _from_folder(path)
+    if path.suffix == ".npz" and path.is_file():
+        return _from_npz(path)
+    raise DataError(f"{path}: neither a folder with a folder of images for each class nor an .npz")
+
+
+def assemble(
+    name: str,
+    classes: Sequence[str],
+    train: Labelled,
+    test: Labelled | None,
+    held_out: int = HELD_OUT_IMAGES,
+) -> DataSet:
+    """Check the arrays; split validation (and test, where there is none) off the training images.
+
+    Validation gets `held_out` images, at most a tenth. Raises DataError.
+    """
+    for part, labelled in (("training", train), ("test", test)):
+        if labelled is not None:
+            _check(f"{name}: {part}", labelled, len(classes))
+    if len(classes) < 2:
+        raise DataError(f"{name}: {len(classes)} class, at least 2 are needed")
+    if len(train) < MIN_IMAGES:
+        raise DataError(f"{name}: {len(train)} images, at least {MIN_IMAGES} are needed")
+    digest = hashlib.sha256()
+    for labelled in (train, test):
+        if labelled is not None:
+            digest.update(labelled.images.tobytes())
+            digest.update(labelled.labels.tobytes())
+    order = np.random.default_rng(HELD_OUT_SEED).permutation(len(train))
+    if test is None:
+        cut = len(train) // 7
+        test, order = train.take(order[:cut]), order[cut:]
+    elif test.images.shape[1:] != train.images.shape[1:]:
+        raise DataError(
+            f"{name}: test images of {test.images.shape[1:]} pixels beside training images of "
+            f"{train.images.shape[1:]}"
+        )
+    cut = min(held_out, max(1, len(order) // 10))
+    return DataSet(
+        name=name,
+        classes=tuple(classes),
+        train=train.take(order[cut:]),
+        validation=train.take(order[:cut]),
+        test=test,
+        sha256=digest.hexdigest(),
+    )
+
+
+def _check(where: str, labelled: Labelled, classes: int) -> None:
+    images, labels = labelled.images, labelled.labels
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise DataError(
+            f"{where} images: {images.dtype} {list(images.shape)}, must be uint8 [n, height, width]"
+        )
+    if labels.shape != images.shape[:1]:
+        raise DataError(f"{where} labels: {list(labels.shape)} for {len(images)} images")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise DataError(
+            f"{where} labels: {labels.min()} to {labels.max()}, must be 0 to {classes - 1}"
+        )
+
+
+def _from_npz(path: Path) -> DataSet:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"{path}: not a readable .npz ({error})") from error
+
+    def labelled(prefix: str) -> Labelled:
+        for key in (f"{prefix}images", f"{prefix}labels"):
+            if key not in arrays:
+                raise DataError(f"{path}: no array `{key}`; it holds {sorted(arrays)}")
+        labels = arrays[f"{prefix}labels"]
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise DataError(f"{path}: {prefix}labels are {labels.dtype}, must be integers")
+        return Labelled(arrays[f"{prefix}images"], labels.astype(np.int64))
+
+    train = labelled("")
+    test = labelled("test_") if "test_images" in arrays else None
+    names = arrays.get("classes", np.arange(train.labels.max(initial=0) + 1))
+    return assemble(path.stem, [str(name) for name in names], train, test)
+
+
+def _from_folder(path: Path) -> DataSet:
+    if (path / "train").is_dir():
+        classes = _class_folders(path / "train")
+        train = _read_folder(path / "train", classes)
+        test = _read_folder(path / "test", classes) if (path / "test").is_dir() else None
+    else:
+        classes = _class_folders(path)
+        train, test = _read_folder(path, classes), None
+    return assemble(path.resolve().name, classes, train, test)
+
+
+def _class_folders(path: Path) -> list[str]:
+    names = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not names:
+        raise DataError(f"{path}: no folders in it; one folder of images for each class is needed")
+    return names
+
+
+def _read_folder(path: Path, classes: Sequence[str]) -> Labelled:
+    unknown = set(_class_folders(path)) - set(classes)
+    if unknown:
+        raise DataError(f"{path}: {sorted(unknown)[0]} is not among the classes {list(classes)}")
+    images: list[UInt8] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        files = sorted(p for p in (path / name).glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
+            raise DataError(f"{path / name}: no images ({', '.join(IMAGE_SUFFIXES)})")
+        for file in files:
+            image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            if image is None:
+                raise DataError(f"{file}: not a readable image")
+            if images and image.shape != images[0].shape:
+                raise DataError(
+                    f"{file}: {image.shape[1]}x{image.shape[0]} pixels, the others have "
+                    f"{images[0].shape[1]}x{images[0].shape[0]}"
+                )
+            images.append(image.astype(np.uint8))
+            labels.append(label)
+    return Labelled(np.stack(images), np.array(labels, np.int64))

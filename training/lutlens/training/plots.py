@@ -1,0 +1,74 @@
+"""Pictures: the curves of a training, a confusion matrix."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from lutlens.board.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
+    """Draw loss, error and learning rate over the epochs of `metrics.jsonl`'s lines into a PNG."""
+    figure = _figure(width=8.0, height=7.0)
+    epochs = [line["epoch"] for line in metrics]
+    loss, error, rate = figure.subplots(3, 1, sharex=True, height_ratios=(2, 3, 1))
+    loss.plot(epochs, [line["loss"] for line in metrics], color="tab:blue")
+    loss.set_ylabel("training loss")
+    train = [100 * (1 - line["train_accuracy"]) for line in metrics]
+    error.plot(epochs, train, color="tab:gray", label="training, random thresholds")
+    for k in sorted(metrics[-1]["validation_accuracy"], key=int):
+        values = [100 * (1 - line["validation_accuracy"][k]) for line in metrics]
+        error.plot(epochs, values, marker=".", label=f"validation, K = {k}")
+    error.set_yscale("log")
+    error.set_ylabel("error, %")
+    error.yaxis.set_major_formatter("{x:g}")
+    error.legend()
+    rate.plot(epochs, [line["learning_rate"] for line in metrics], color="tab:green")
+    rate.set_ylabel("learning rate")
+    rate.set_xlabel("epoch")
+    loss.set_title(title)
+    for axes in (loss, error, rate):
+        axes.grid(alpha=0.3, which="both")
+    _save(figure, path)
+
+
+def confusion(
+    matrix: npt.NDArray[np.int64], classes: Sequence[str], title: str, path: Path
+) -> None:
+    """Draw a confusion matrix `[true class, answer]` into a PNG: shades are shares of the class."""
+    figure = _figure(width=6.0, height=6.0)
+    axes = figure.subplots()
+    share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
+    # The square root lets a handful of errors be seen beside a thousand right answers.
+    axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
+    for truth, answer in np.ndindex(*matrix.shape):
+        if count := matrix[truth, answer]:
+            color = "white" if share[truth, answer] > 0.25 else "black"
+            axes.text(answer, truth, str(count), ha="center", va="center", color=color, fontsize=8)
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("truth")
+    axes.set_title(title)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    # The object interface needs no display and leaves pyplot's global state alone.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(path, picture.getvalue())
