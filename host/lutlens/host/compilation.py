@@ -41,7 +41,7 @@ def build_shared_library(
     *,
     timeout_s: float = 120.0,
 ) -> Path:
-    """Compile and link `sources` to one shared library, unless that was done before; return its path.
+    """Compile and link `sources` to a shared library, unless that was done before; return its path.
 
     sources: file name to text. `.c` and `.cpp` files are compiled, side by side; others (headers)
         lie beside them to be included.
