@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file beside its place and rename it: no reader ever sees half of it. Raises OSError."""
+    """Write beside the place, then rename: no reader ever sees half a file. Raises OSError."""
     target = Path(path)
     with tempfile.NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name}.", delete=False

@@ -1,7 +1,7 @@
-"""Training batches: shuffled, shifted, thresholded at random, made in a thread beside the training.
+"""Training batches: shuffled, shifted, with random thresholds, made beside the training.
 
-Everything random is a function of (seed, epoch) or (seed, step) alone, so that a training that resumes at a
-step sees exactly the images that it would have seen.
+Everything random is a function of (seed, epoch) or (seed, step) alone, so that a training that
+resumes at a step sees exactly the images that it would have seen.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Batch:
     """One step's images.
 
     pixels: uint8 `[batch, height, width]`, shifted.
-    thresholds: uint8 `[z, batch, height, width]`, one for each pixel and encoder bit, uniform in 0 to 254, so
-        that a pixel of value v is 1 (`v > threshold`) with probability v / 255; for z > 1, ascending over the
-        bits.
+    thresholds: uint8 `[z, batch, height, width]`, one for each encoder bit and pixel, uniform in 0
+        to 254, so that a pixel of value v is 1 (`v > threshold`) with probability v / 255; for
+        z > 1, ascending over the bits.
     labels: int64 `[batch]`.
     """
 
@@ -44,12 +44,14 @@ class Batches:
     def __init__(
         self, data: Labelled, batch_size: int, *, seed: int, shift: int, encoder_bits: int
     ) -> None:
-        """shift: images move by a uniform -shift to +shift pixels along both axes; zeros move in."""
+        """shift: images move by up to so many pixels along both axes, uniformly; zeros move in."""
         self._labels = data.labels
         padded = np.pad(data.images, ((0, 0), (shift, shift), (shift, shift)))
-        size = data.images.shape[1:]
+        height, width = data.images.shape[1:]
         # [n, 2 * shift + 1, 2 * shift + 1, height, width], a view: every shift of every image.
-        self._windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
+        self._windows = np.lib.stride_tricks.sliding_window_view(padded, (1, height, width))[
+            :, :, :, 0
+        ]
         self._batch_size = min(batch_size, len(data))
         self._encoder_bits = encoder_bits
         self._seed = seed
@@ -77,14 +79,15 @@ class Batches:
 
 
 def prefetch(batches: Batches, first: int, depth: int = 4) -> Iterator[Batch]:
-    """The batches from step `first` on, for ever, made ahead in a thread that ends with the iterator."""
+    """Batches from step `first` on, made ahead in a thread that ends with the iterator."""
     ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
     done = threading.Event()
 
     def put(item: Batch | BaseException) -> None:
         while not done.is_set():
             try:
-                return ready.put(item, timeout=0.1)
+                ready.put(item, timeout=0.1)
+                return
             except queue.Full:
                 continue
 

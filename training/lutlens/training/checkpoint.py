@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a training in one safetensors file, so that it goes on exactly.
 
-Tensors are named `model.*`, `best.*` (the best model so far) and `optimizer.INDEX.*`; a JSON header holds the
-rest. Nothing in the file is executed on reading.
+Tensors are named `model.*`, `best.*` (the best model so far) and `optimizer.INDEX.*`; a JSON header
+holds the rest. Nothing in the file is executed on reading.
 """
 
 from __future__ import annotations

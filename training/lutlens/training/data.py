@@ -68,8 +68,8 @@ def load(path: Path | None = None) -> DataSet:
 
     An .npz holds `images` uint8 `[n, height, width]` and `labels` (integers from 0), optionally
     `test_images` and `test_labels`, and `classes` (names). A folder holds one folder of images for
-    each class, or two such folders, `train` and `test`. Without test images of its own, a seventh of
-    the images becomes the test set.
+    each class, or two such folders, `train` and `test`. Without test images of its own, a seventh
+    of the images becomes the test set.
 
     Raises DataError.
     """

