@@ -1,0 +1,116 @@
+"""Which input bit each pin of each node reads: fixed at random, or learned."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CANDIDATES = 16
+"""Candidates of a learned pin."""
+
+REDRAWN = 0.25
+"""Share of the candidates that one redraw replaces."""
+
+_SCORE_SPREAD = 0.01
+
+
+def random_connections(
+    in_features: int, nodes: int, fan_in: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """int32 `[nodes, fan_in]`: every input is read about equally often, and, if there are at least
+    `fan_in` of them, never twice by one node.
+    """
+    rounds = -(-nodes * fan_in // in_features)
+    deck = torch.cat([torch.randperm(in_features, generator=generator) for _ in range(rounds)])
+    connections = deck[: nodes * fan_in].view(nodes, fan_in).to(torch.int32)
+    if in_features < fan_in:
+        return connections
+    # A node that lies across two shuffles of the deck may have drawn the same input twice.
+    in_order = connections.sort(dim=1).values
+    for node in (in_order[:, 1:] == in_order[:, :-1]).any(dim=1).nonzero().flatten().tolist():
+        connections[node] = torch.randperm(in_features, generator=generator)[:fan_in]
+    return connections
+
+
+class FixedConnections(nn.Module):
+    """Connections drawn once.
+
+    index: int32 `[nodes, fan_in]`, a buffer.
+    """
+
+    index: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        nodes: int,
+        fan_in: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        index = random_connections(in_features, nodes, fan_in, generator)
+        self.register_buffer("index", index)
+
+
+class LearnedConnections(nn.Module):
+    """Every pin has some candidate inputs with a score each, and reads the one that scores best.
+
+    A score's gradient is what moving the pin's signal towards the candidate's would do to the loss:
+    `sum over batch and positions of (2 x_candidate - 1) * dL/d(pin)`.
+
+    candidates: int32 `[nodes, fan_in, CANDIDATES]`, a buffer.
+    scores: float `[nodes, fan_in, CANDIDATES]`, a parameter.
+    """
+
+    candidates: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        nodes: int,
+        fan_in: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        shape = (nodes, fan_in, CANDIDATES)
+        candidates = torch.randint(in_features, shape, generator=generator, dtype=torch.int32)
+        candidates[:, :, 0] = random_connections(in_features, nodes, fan_in, generator)
+        self.register_buffer("candidates", candidates)
+        scores = _SCORE_SPREAD * torch.rand(shape, generator=generator)
+        scores[:, :, 0] = _SCORE_SPREAD
+        self.scores = nn.Parameter(scores)
+
+    @property
+    def index(self) -> Tensor:
+        """int32 `[nodes, fan_in]`: the best candidate of every pin."""
+        best = self.scores.detach().argmax(dim=2, keepdim=True)
+        return self.candidates.gather(2, best).squeeze(2)
+
+    @torch.no_grad()
+    def redraw(
+        self,
+        optimizer: torch.optim.Optimizer | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Replace the worst quarter of every pin's candidates by new ones, drawn at random.
+
+        A new candidate starts with the median score of its pin, and with a clean slate in the
+        optimizer's running averages.
+        """
+        count = int(CANDIDATES * REDRAWN)
+        worst = self.scores.topk(count, dim=2, largest=False).indices
+        drawn = torch.randint(
+            self.in_features, worst.shape, generator=generator, dtype=torch.int32
+        ).to(worst.device)
+        self.candidates.scatter_(2, worst, drawn)
+        median = self.scores.median(dim=2, keepdim=True).values
+        self.scores.scatter_(2, worst, median.expand_as(worst))
+        state = optimizer.state.get(self.scores, {}) if optimizer else {}
+        for value in state.values():
+            if isinstance(value, Tensor) and value.shape == self.scores.shape:
+                value.scatter_(2, worst, 0.0)
+
+
+Connections = FixedConnections | LearnedConnections

@@ -1,0 +1,119 @@
+"""The kernels in plain PyTorch: slower, on any device, and the definition of what the others do.
+
+`rows` of activations are `[row, batch]`; pin j of node n at position p reads row
+`bases[p] + offsets[n, j]`. With several positions this is a convolution, without unfolding it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+FLIP = 0.25
+"""p: the probability with which a bit is read as its opposite when a gradient is smoothed."""
+
+
+def addresses(rows: Tensor, bases: Tensor, offsets: Tensor) -> Tensor:
+    """uint8 `[positions, nodes, batch]`: `sum_j x_j << j` of every node, for `rows` of zeros and ones."""
+    address = torch.zeros(
+        (len(bases), len(offsets), rows.shape[1]), dtype=torch.uint8, device=rows.device
+    )
+    for j in range(offsets.shape[1]):
+        address |= pin(rows, bases, offsets[:, j]).to(torch.uint8) << j
+    return address
+
+
+def pin(rows: Tensor, bases: Tensor, offsets: Tensor) -> Tensor:
+    """`[positions, nodes, batch]`: what one pin of every node reads."""
+    return rows[(bases[:, None] + offsets[None, :]).long()]
+
+
+def smooth(tables: Tensor) -> Tensor:
+    """`T' = T @ W`, `W[a, k] = (1 - p)^(n - d) p^d`, d the Hamming distance of a and k; `[nodes, 2**n]`.
+
+    The node's expected value when every bit is read wrong with probability p. W is symmetric, so this
+    is also the way back for gradients.
+    """
+    nodes, entries = tables.shape
+    bit = 1
+    while bit < entries:
+        pairs = tables.reshape(nodes, entries // (2 * bit), 2, bit)
+        tables = ((1 - FLIP) * pairs + FLIP * pairs.flip(2)).reshape(nodes, entries)
+        bit *= 2
+    return tables
+
+
+def slopes(tables: Tensor) -> Tensor:
+    """`[nodes, n, 2**n]`: `D_j[a]`, the smoothed derivative to input j at address a.
+
+    `D_j[a] = sum_k T[k] s_j(k) (1 - p)^(n - 1 - d) p^d`, d the Hamming distance of a and k on the other
+    inputs: the difference of the smoothed table along input j, as `smooth` has it shrunk by 1 - 2p there.
+    """
+    nodes, entries = tables.shape
+    smoothed = smooth(tables)
+    result = []
+    bit = 1
+    while bit < entries:
+        pairs = smoothed.view(nodes, entries // (2 * bit), 2, bit)
+        difference = (pairs[:, :, 1] - pairs[:, :, 0]) / (1 - 2 * FLIP)
+        result.append(difference.unsqueeze(2).expand_as(pairs).reshape(nodes, entries))
+        bit *= 2
+    return torch.stack(result, dim=1)
+
+
+def lookup(hard: Tensor, address: Tensor) -> Tensor:
+    """float32 `[positions, nodes, batch]`: 1.0 where the entry of bool `hard [nodes, 2**n]` is set."""
+    return _look_up(hard.to(torch.float32), address)
+
+
+def input_gradient(
+    gradient: Tensor,
+    address: Tensor,
+    slope: Tensor,
+    bases: Tensor,
+    offsets: Tensor,
+    rows: int,
+) -> Tensor:
+    """float32 `[rows, batch]`: the gradient of every input row; `gradient [positions, nodes, batch]`."""
+    result = gradient.new_zeros((rows, gradient.shape[2]))
+    for j in range(offsets.shape[1]):
+        index = (bases[:, None] + offsets[None, :, j]).flatten().long()
+        contribution = gradient * _look_up(slope[:, j], address)
+        result.index_add_(0, index, contribution.flatten(0, 1))
+    return result
+
+
+def table_gradient(gradient: Tensor, address: Tensor, fan_in: int) -> Tensor:
+    """float32 `[nodes, 2**fan_in]`: the gradients of every node, added up by address."""
+    nodes = gradient.shape[1]
+    entries = 1 << fan_in
+    index = address.long() + entries * torch.arange(nodes, device=address.device)[:, None]
+    result = gradient.new_zeros(nodes * entries)
+    return result.index_add_(0, index.flatten(), gradient.flatten()).view(nodes, entries)
+
+
+def score_gradient(
+    gradient: Tensor,
+    address: Tensor,
+    slope: Tensor,
+    rows: Tensor,
+    bases: Tensor,
+    candidates: Tensor,
+) -> Tensor:
+    """float32 `[nodes, n, candidates]`: `sum (2 x_c - 1) * dL/d(pin)` over positions and batch.
+
+    candidates: `[nodes, n, candidates]`, offsets of rows like a pin's own.
+    """
+    result = torch.empty(candidates.shape, dtype=gradient.dtype, device=gradient.device)
+    for j in range(candidates.shape[1]):
+        pin_gradient = gradient * _look_up(slope[:, j], address)
+        for c in range(candidates.shape[2]):
+            towards = 2 * pin(rows, bases, candidates[:, j, c]) - 1
+            result[:, j, c] = (towards * pin_gradient).sum(dim=(0, 2))
+    return result
+
+
+def _look_up(tables: Tensor, address: Tensor) -> Tensor:
+    positions, nodes, batch = address.shape
+    index = address.permute(1, 0, 2).reshape(nodes, positions * batch).long()
+    return tables.gather(1, index).view(nodes, positions, batch).permute(1, 0, 2)

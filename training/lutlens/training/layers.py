@@ -1,0 +1,95 @@
+"""A layer of nodes as a `torch.nn.Module`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from lutlens.training.connections import Connections, FixedConnections, LearnedConnections
+from lutlens.training.nodes import NODE_MODELS, NodeModelName, Wiring
+
+ConnectionsName = Literal["fixed", "learned"]
+
+_CONNECTIONS: dict[str, type[FixedConnections] | type[LearnedConnections]] = {
+    "fixed": FixedConnections,
+    "learned": LearnedConnections,
+}
+
+
+class LutLayer(nn.Module):
+    """Nodes that read the same inputs: `[..., in_features]` to `[..., nodes]`, like `nn.Linear`.
+
+    in_features: input bits.
+    nodes: output bits.
+    fan_in: inputs of a node, 1 to 6.
+    connections: "fixed" or "learned".
+    model: "lookup" (inputs 0.0 or 1.0), "lookup-raw" (the same, tables not smoothed), or "multilinear"
+        (inputs are probabilities).
+    generator: draws connections and first tables.
+
+    Activations are fastest when the batch is contiguous in memory, `x.t().contiguous().t()`; the result
+    comes that way.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        nodes: int,
+        fan_in: int = 6,
+        *,
+        connections: ConnectionsName = "fixed",
+        model: NodeModelName = "lookup",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if not 1 <= fan_in <= 6:
+            raise ValueError(f"fan_in: {fan_in}, must be 1 to 6")
+        self.in_features, self.nodes, self.fan_in = in_features, nodes, fan_in
+        self.model = NODE_MODELS[model]
+        self.connections: Connections = _CONNECTIONS[connections](
+            in_features, nodes, fan_in, generator
+        )
+        self.tables = nn.Parameter(self.model.initial_tables(nodes, fan_in, generator))
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.nodes}, fan_in={self.fan_in}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != self.in_features:
+            raise ValueError(f"input: {list(x.shape)}, must be [..., {self.in_features}]")
+        rows = x.reshape(-1, self.in_features).t()
+        bases = torch.zeros(1, dtype=torch.int32, device=x.device)
+        return self.on_rows(rows, bases)[0].t().reshape(*x.shape[:-1], self.nodes)
+
+    def on_rows(self, rows: Tensor, bases: Tensor, row_of: Tensor | None = None) -> Tensor:
+        """`[positions, nodes, batch]`, from `rows [rows, batch]`.
+
+        bases: int32 `[positions]`: the row of input 0 at every position.
+        row_of: int32 `[in_features]`: the distance of every input's row from input 0's; without it,
+            inputs lie in consecutive rows.
+        """
+        return self.model(rows, self.tables, self._wiring(bases, row_of))
+
+    def hard_tables(self) -> Tensor:
+        """bool `[nodes, 2**fan_in]`: the bits of the look-up tables."""
+        return self.model.harden(self.tables.detach())
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Bring the tables back into their range; to be called after every step of an optimizer."""
+        self.model.constrain(self.tables)
+
+    def _wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
+        def row(index: Tensor) -> Tensor:
+            return index if row_of is None else row_of[index.long()]
+
+        if isinstance(self.connections, LearnedConnections):
+            return Wiring(
+                bases,
+                row(self.connections.index),
+                row(self.connections.candidates),
+                self.connections.scores,
+            )
+        return Wiring(bases, row(self.connections.index))

@@ -1,0 +1,293 @@
+"""A whole network: what is trained, and what a lutnet is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lutlens.host import lutnet
+from lutlens.training.connections import FixedConnections, LearnedConnections
+from lutlens.training.layers import ConnectionsName, LutLayer
+from lutlens.training.nodes import NodeModelName
+from lutlens.training.stages import Encoder, GroupSum, Stage
+
+Positive = Annotated[int, Field(ge=1)]
+
+_SCORING_BYTES = 256 << 20
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerSpec(_Spec):
+    """A layer: how many nodes of how many inputs, and whether they learn which."""
+
+    nodes: Positive
+    fan_in: Annotated[int, Field(ge=1, le=6)] = 6
+    connections: ConnectionsName = "fixed"
+
+
+class StageSpec(_Spec):
+    """A stage. window None: the whole input map, as in a dense network."""
+
+    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1)]
+    window: tuple[Positive, Positive] | None = None
+    stride: tuple[Positive, Positive] = (1, 1)
+    pool: tuple[Positive, Positive] = (1, 1)
+
+
+class NetworkSpec(_Spec):
+    """Everything that says what a network is, except its parameters.
+
+    input_shape: (height, width, channels) of an image.
+    encoder_bits, jitter, jitter_per_pixel: see `Encoder`.
+    temperature: see `GroupSum`.
+    """
+
+    input_shape: tuple[Positive, Positive, Positive]
+    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
+    classes: Annotated[int, Field(ge=2)] = 10
+    encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
+    jitter_per_pixel: bool = True
+    temperature: Annotated[float, Field(gt=0)] | None = None
+    model: NodeModelName = "lookup"
+
+
+class Network(nn.Module):
+    """Encoder, stages and group-sum.
+
+    spec: what it is.
+    seed: draws connections and first tables; the same seed gives the same network everywhere.
+
+    Raises ValueError that names the stage where sizes do not fit.
+    """
+
+    def __init__(self, spec: NetworkSpec, seed: int = 0) -> None:
+        super().__init__()
+        self.spec = spec
+        generator = torch.Generator().manual_seed(seed)
+        self.encoder = Encoder(
+            spec.encoder_bits, jitter=spec.jitter, per_pixel=spec.jitter_per_pixel
+        )
+        height, width, channels = spec.input_shape
+        channels *= spec.encoder_bits
+        stages = []
+        for i, stage_spec in enumerate(spec.stages):
+            window = stage_spec.window or (height, width)
+            stage = _make_stage(stage_spec, window, channels, spec.model, generator)
+            height, width = _output_size(stage, height, width)
+            if height < 1 or width < 1:
+                raise ValueError(f"stages.{i}: nothing is left of the map, {height}x{width}")
+            channels = stage.lut_layers()[-1].nodes
+            stages.append(stage)
+        if (height, width) != (1, 1):
+            raise ValueError(f"stages: they leave a map of {height}x{width}, must be 1x1")
+        self.stages = nn.ModuleList(stages)
+        self.group_sum = GroupSum(channels, spec.classes, spec.temperature)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, float32 `[batch, classes]`.
+
+        x: uint8 pixels `[batch, height, width(, channels)]`, which the encoder thresholds (at random in
+            training); or bits or probabilities, float32 `[batch, height, width, channels * encoder_bits]`.
+        """
+        if x.dtype == torch.uint8:
+            bits = self.encoder(x)
+        else:
+            bits = x.permute(1, 2, 3, 0).contiguous()
+        last = self._bits(bits)
+        if last.shape[:2] != (1, 1):
+            raise ValueError(
+                f"input: {list(x.shape)} gives {last.shape[0]}x{last.shape[1]} window positions, must be one"
+            )
+        logits: Tensor = self.group_sum(last[0, 0].t())
+        return logits
+
+    @torch.no_grad()
+    def scores(self, pixels: Tensor, thresholds: Tensor | npt.NDArray[np.uint8]) -> Tensor:
+        """Hard scores, added over passes: what every execution of the lutnet gives, bit for bit.
+
+        pixels: uint8 `[batch, height, width(, channels)]`, of the network's input size or larger.
+        thresholds: uint8 `[K, encoder_bits]`.
+        Returns int32 `[batch, classes]`, or `[batch, rows, columns, classes]` where a larger frame has
+        several window positions.
+        """
+        passes = torch.as_tensor(thresholds)
+        if passes.dtype != torch.uint8 or passes.ndim != 2:
+            raise ValueError(
+                f"thresholds: {passes.dtype} {list(passes.shape)}, must be uint8 [K, z]"
+            )
+        hard = self._hardened()
+        parts = []
+        for chunk in pixels.split(self._chunk(pixels)):
+            total: Tensor | None = None
+            for one_pass in passes:
+                last = hard._bits(hard.encoder(chunk, one_pass))
+                counts = hard.group_sum.counts(last.permute(3, 0, 1, 2)).to(torch.int32)
+                total = counts if total is None else total + counts
+            assert total is not None
+            parts.append(total)
+        scores = torch.cat(parts)
+        return scores[:, 0, 0] if scores.shape[1:3] == (1, 1) else scores
+
+    def constrain(self) -> None:
+        """Bring all tables back into their range; to be called after every step of an optimizer."""
+        for layer in self.lut_layers():
+            layer.constrain()
+
+    def redraw_connections(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Replace the worst candidates of every learned pin, `LearnedConnections.redraw`."""
+        for layer in self.lut_layers():
+            if isinstance(layer.connections, LearnedConnections):
+                layer.connections.redraw(optimizer)
+
+    def lut_layers(self) -> Iterator[LutLayer]:
+        for module in self.modules():
+            if isinstance(module, LutLayer):
+                yield module
+
+    def tables(self) -> list[nn.Parameter]:
+        """The parameters that are tables."""
+        return [layer.tables for layer in self.lut_layers()]
+
+    def connection_scores(self) -> list[nn.Parameter]:
+        """The parameters that are scores of candidate connections; none if all connections are fixed."""
+        connections = (layer.connections for layer in self.lut_layers())
+        return [c.scores for c in connections if isinstance(c, LearnedConnections)]
+
+    def to_lutnet(
+        self,
+        thresholds: Mapping[int, npt.NDArray[np.uint8]],
+        classes: Sequence[str],
+        provenance: dict[str, Any] | None = None,
+    ) -> lutnet.Lutnet:
+        """The network's bits. thresholds: for each K, uint8 `[K, encoder_bits]`; classes: their names."""
+        if len(classes) != self.spec.classes:
+            raise ValueError(f"classes: {len(classes)} names for {self.spec.classes} classes")
+        return lutnet.Lutnet(
+            input_shape=self.spec.input_shape,
+            encoder_bits=self.spec.encoder_bits,
+            thresholds=dict(thresholds),
+            stages=tuple(
+                lutnet.Stage(
+                    window=stage.window,
+                    stride=stage.stride,
+                    pool=stage.pool,
+                    layers=tuple(_to_lutnet_layer(layer) for layer in stage.lut_layers()),
+                )
+                for stage in self._stages()
+            ),
+            classes=tuple(classes),
+            provenance=provenance or {},
+        )
+
+    @classmethod
+    def from_lutnet(cls, net: lutnet.Lutnet) -> Network:
+        """A network with the lutnet's connections and tables, in evaluation mode."""
+        spec = NetworkSpec(
+            input_shape=net.input_shape,
+            encoder_bits=net.encoder_bits,
+            classes=len(net.classes),
+            model="lookup-raw",
+            stages=tuple(
+                StageSpec(
+                    window=stage.window,
+                    stride=stage.stride,
+                    pool=stage.pool,
+                    layers=tuple(
+                        LayerSpec(nodes=layer.nodes, fan_in=layer.fan_in) for layer in stage.layers
+                    ),
+                )
+                for stage in net.stages
+            ),
+        )
+        network = cls(spec).eval()
+        sources = [layer for stage in net.stages for layer in stage.layers]
+        with torch.no_grad():
+            for layer, source in zip(network.lut_layers(), sources, strict=True):
+                entries = np.arange(1 << source.fan_in, dtype=np.uint64)
+                bits = (source.tables[:, None] >> entries) & np.uint64(1)
+                layer.tables.copy_(torch.from_numpy(bits.astype(np.float32) * 2 - 1))
+                layer.connections.index.copy_(torch.from_numpy(source.connections))
+        return network
+
+    def _stages(self) -> Iterator[Stage]:
+        for stage in self.stages:
+            assert isinstance(stage, Stage)
+            yield stage
+
+    def _bits(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+    def _hardened(self) -> Network:
+        """The same network with its tables rounded to bits; itself, if they are applied so anyway."""
+        if self.spec.model != "multilinear":
+            return self
+        named = [str(i) for i in range(self.spec.classes)]
+        k1 = {1: self.encoder.thresholds().numpy()}
+        return Network.from_lutnet(self.to_lutnet(k1, named)).to(self.tables()[0].device)
+
+    def _chunk(self, pixels: Tensor) -> int:
+        """Images that fit into the memory set aside for scoring."""
+        scale = (
+            pixels.shape[1]
+            * pixels.shape[2]
+            / (self.spec.input_shape[0] * self.spec.input_shape[1])
+        )
+        positions, (height, width) = 0.0, self.spec.input_shape[:2]
+        for stage in self._stages():
+            height, width = _output_size(stage, height, width)
+            cells = height * width * stage.pool[0] * stage.pool[1]
+            positions += cells * max(layer.nodes for layer in stage.lut_layers())
+        return max(1, min(1024, int(_SCORING_BYTES / (16 * positions * scale))))
+
+
+def _make_stage(
+    spec: StageSpec,
+    window: tuple[int, int],
+    channels: int,
+    model: NodeModelName,
+    generator: torch.Generator,
+) -> Stage:
+    features = window[0] * window[1] * channels
+    layers = []
+    for layer in spec.layers:
+        layers.append(
+            LutLayer(
+                features,
+                layer.nodes,
+                layer.fan_in,
+                connections=layer.connections,
+                model=model,
+                generator=generator,
+            )
+        )
+        features = layer.nodes
+    return Stage(window, channels, layers, spec.stride, spec.pool)
+
+
+def _output_size(stage: Stage, height: int, width: int) -> tuple[int, int]:
+    rows = (height - stage.window[0]) // stage.stride[0] + 1
+    columns = (width - stage.window[1]) // stage.stride[1] + 1
+    return rows // stage.pool[0], columns // stage.pool[1]
+
+
+def _to_lutnet_layer(layer: LutLayer) -> lutnet.Layer:
+    bits = layer.hard_tables().cpu().numpy().astype(np.uint64)
+    entries = np.arange(bits.shape[1], dtype=np.uint64)
+    index = layer.connections.index
+    assert isinstance(layer.connections, FixedConnections | LearnedConnections)
+    return lutnet.Layer(
+        tables=np.bitwise_or.reduce(bits << entries, axis=1),
+        connections=np.ascontiguousarray(index.cpu().numpy(), dtype=np.int32),
+    )

@@ -1,0 +1,173 @@
+"""The parts that a network is put together from: encoder, stages, group-sum.
+
+Inside a network an activation map is `[height, width, channels, batch]`, the batch contiguous.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from lutlens.training.layers import LutLayer
+
+_LEVELS = 255.0
+
+
+class Encoder(nn.Module):
+    """8-bit values to bits: bit i of a value is `value > threshold[i]`.
+
+    bits: z, bits a value.
+    jitter: 0 to 1, how far training thresholds stray. The range of values is cut into z equal parts with
+        one threshold in each; at 0 it stands in the middle, at 1 it falls anywhere in its part. A network
+        that was trained so accepts many thresholds, which is what oversampling gives it.
+    per_pixel: whether in training every pixel has its own threshold, or every image.
+    """
+
+    def __init__(self, bits: int = 1, *, jitter: float = 1.0, per_pixel: bool = True) -> None:
+        super().__init__()
+        if not 1 <= bits <= 4:
+            raise ValueError(f"encoder_bits: {bits}, must be 1 to 4")
+        if not 0 <= jitter <= 1:
+            raise ValueError(f"jitter: {jitter}, must be 0 to 1")
+        self.bits, self.jitter, self.per_pixel = bits, jitter, per_pixel
+
+    def extra_repr(self) -> str:
+        return f"{self.bits}, jitter={self.jitter}, per_pixel={self.per_pixel}"
+
+    def thresholds(self, k: int = 1) -> Tensor:
+        """uint8 `[k, bits]`: the ramp, thresholds of K passes evenly spread over their parts."""
+        phase = (torch.arange(k, dtype=torch.float64)[:, None] + 0.5) / k
+        part = torch.arange(self.bits, dtype=torch.float64)[None, :]
+        return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
+
+    def forward(self, pixels: Tensor, thresholds: Tensor | None = None) -> Tensor:
+        """float32 `[height, width, channels * bits, batch]` of `pixels`, uint8 `[batch, height, width(, channels)]`.
+
+        thresholds: uint8 `[bits]`. Without them: random ones in training, else those of a single pass.
+        """
+        if pixels.dtype != torch.uint8 or pixels.ndim not in (3, 4):
+            raise ValueError(
+                f"pixels: {pixels.dtype} {list(pixels.shape)}, must be uint8 [batch, height, width(, channels)]"
+            )
+        if pixels.ndim == 3:
+            pixels = pixels.unsqueeze(3)
+        batch, height, width, channels = pixels.shape
+        values = pixels.reshape(batch, -1).t().contiguous()
+        values = values.view(height, width, channels, 1, batch)
+        if thresholds is None and self.training and self.jitter > 0:
+            level = self._random_thresholds(values)
+        else:
+            chosen = self.thresholds()[0] if thresholds is None else thresholds
+            if chosen.shape != (self.bits,):
+                raise ValueError(f"thresholds: {list(chosen.shape)}, must be [{self.bits}]")
+            level = chosen.to(values.device).view(self.bits, 1)
+        return (values > level).to(torch.float32).view(height, width, channels * self.bits, batch)
+
+    def _random_thresholds(self, values: Tensor) -> Tensor:
+        shape = list(values.shape) if self.per_pixel else [1] * 4 + [values.shape[4]]
+        phase = 0.5 + self.jitter * (torch.rand(shape, device=values.device) - 0.5)
+        part = torch.arange(self.bits, device=values.device).view(self.bits, 1)
+        return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
+
+
+class Stage(nn.Module):
+    """A sliding window, the layers that read it, and an OR pooling.
+
+    window, stride, pool: (rows, columns), as in `lutlens.host.lutnet.Stage`.
+    channels: bits per position of the input map.
+    layers: the first reads the window's bits, the others the layer before them.
+    """
+
+    def __init__(
+        self,
+        window: tuple[int, int],
+        channels: int,
+        layers: list[LutLayer],
+        stride: tuple[int, int] = (1, 1),
+        pool: tuple[int, int] = (1, 1),
+    ) -> None:
+        super().__init__()
+        self.window, self.stride, self.pool, self.channels = window, stride, pool, channels
+        features = window[0] * window[1] * channels
+        for i, layer in enumerate(layers):
+            if layer.in_features != features:
+                raise ValueError(
+                    f"layers.{i}: reads {layer.in_features} bits, its input has {features}"
+                )
+            features = layer.nodes
+        self.layers = nn.ModuleList(layers)
+
+    def extra_repr(self) -> str:
+        return f"window={self.window}, stride={self.stride}, pool={self.pool}"
+
+    def lut_layers(self) -> list[LutLayer]:
+        return [layer for layer in self.layers if isinstance(layer, LutLayer)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[height, width, channels, batch]` to `[rows, columns, nodes, batch]`; no padding."""
+        height, width, channels, batch = x.shape
+        if channels != self.channels:
+            raise ValueError(f"input: {channels} channels, must be {self.channels}")
+        rows = (height - self.window[0]) // self.stride[0] + 1
+        columns = (width - self.window[1]) // self.stride[1] + 1
+        if rows < 1 or columns < 1:
+            raise ValueError(f"input: {height}x{width}, smaller than the window {self.window}")
+        bases, row_of = self._geometry(width, rows, columns, x.device)
+        first, *others = self.lut_layers()
+        y = first.on_rows(x.reshape(height * width * channels, batch), bases, row_of)
+        for layer in others:
+            bases = torch.arange(0, y.shape[0] * y.shape[1], y.shape[1], device=x.device)
+            y = layer.on_rows(y.flatten(0, 1), bases.to(torch.int32))
+        return _pool(y.view(rows, columns, -1, batch), self.pool)
+
+    def _geometry(
+        self, width: int, rows: int, columns: int, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """The row of every position's first window bit, and the distance from it of every window bit."""
+
+        def grid(shape: tuple[int, int], step: tuple[int, int]) -> Tensor:
+            y = torch.arange(shape[0], device=device)[:, None] * step[0]
+            x = torch.arange(shape[1], device=device)[None, :] * step[1]
+            return ((y * width + x) * self.channels).flatten()
+
+        bits = grid(self.window, (1, 1))[:, None] + torch.arange(self.channels, device=device)
+        positions = grid((rows, columns), self.stride)
+        return positions.to(torch.int32), bits.flatten().to(torch.int32)
+
+
+def _pool(x: Tensor, pool: tuple[int, int]) -> Tensor:
+    """OR over blocks of `pool` positions: of probabilities, the greatest."""
+    if pool == (1, 1):
+        return x
+    height, width, channels, batch = x.shape
+    rows, columns = height // pool[0], width // pool[1]
+    blocks = x[: rows * pool[0], : columns * pool[1]]
+    blocks = blocks.reshape(rows, pool[0], columns, pool[1], channels, batch)
+    return blocks.amax(dim=(1, 3))
+
+
+class GroupSum(nn.Module):
+    """Class scores from bits: each class adds up its own, `[..., features]` to `[..., classes]`.
+
+    classes: they divide the features; class c owns features `[c * n, (c + 1) * n)`.
+    temperature: scores are divided by it, so that they serve as logits. Default `0.33 * sqrt(n)`.
+    """
+
+    def __init__(self, features: int, classes: int, temperature: float | None = None) -> None:
+        super().__init__()
+        if features % classes:
+            raise ValueError(f"classes: {classes} do not divide the last layer's {features} bits")
+        self.features, self.classes = features, classes
+        self.temperature = temperature or 0.33 * math.sqrt(features / classes)
+
+    def extra_repr(self) -> str:
+        return f"{self.features}, {self.classes}, temperature={self.temperature:.3g}"
+
+    def counts(self, x: Tensor) -> Tensor:
+        """The scores themselves, before the temperature."""
+        return x.unflatten(-1, (self.classes, -1)).sum(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.counts(x) / self.temperature
