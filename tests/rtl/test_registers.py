@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from lutlens.board import registers as constants
 from lutlens.host.registers import (
     CONSTANTS_FILE,
