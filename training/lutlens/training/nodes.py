@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from lutlens.training.kernels import native
 from lutlens.training.kernels import reference as kernels
 
 
@@ -126,15 +127,37 @@ class _Lookup(torch.autograd.Function):
     def forward(
         ctx: Any, rows: Tensor, tables: Tensor, scores: Tensor | None, wiring: Wiring, model: Lookup
     ) -> Tensor:
+        ctx.wiring, ctx.model = wiring, model
+        ctx.library = native.library() if rows.device.type == "cpu" else None
+        if ctx.library is not None:
+            rows = rows.contiguous()
+            shape = native.Shape(wiring.bases, wiring.offsets.contiguous(), rows.shape[1])
+            smoothed, bits = native.prepare(ctx.library, tables, model.smooth)
+            output, address = native.forward(ctx.library, shape, rows, bits)
+            ctx.save_for_backward(rows, smoothed, address)
+            return output
         address = kernels.addresses(rows, wiring.bases, wiring.offsets)
         ctx.save_for_backward(rows, tables, address)
-        ctx.wiring, ctx.model = wiring, model
         return kernels.lookup(model.harden(tables), address)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         rows, tables, address = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
+        if ctx.library is not None:
+            shape = native.Shape(wiring.bases, wiring.offsets.contiguous(), rows.shape[1])
+            gradients = native.backward(
+                ctx.library,
+                shape,
+                ctx.model.smooth,
+                gradient,
+                address,
+                tables,
+                rows,
+                wiring.candidates,
+                ctx.needs_input_grad[:3],
+            )
+            return *gradients, None, None
         to_rows = to_tables = to_scores = None
         slopes = kernels.slopes(tables)
         if ctx.needs_input_grad[0]:
