@@ -197,14 +197,8 @@ def _rewrite(literals: Sequence[int], table: int) -> tuple[tuple[int, ...], int]
         else tables.variable(signals.index(literal >> 1), n) ^ (full * (literal & 1))
         for literal in literals
     ]
-    table = tables.compose(table, sources, n)
-    for j in reversed(range(n)):
-        low, high = tables.cofactors(table, j, len(signals))
-        if low == high:
-            del signals[j]
-            kept = [tables.variable(i, len(signals)) for i in range(len(signals))]
-            table = tables.compose(table, [*kept[:j], 0, *kept[j:]], len(signals))
-    return tuple(signals), table
+    kept, table = tables.support(tables.compose(table, sources, n), n)
+    return tuple(signals[j] for j in kept), table
 
 
 def _prune(

@@ -31,6 +31,18 @@ def cofactors(table: int, j: int, inputs: int) -> tuple[int, int]:
     return low | low << (1 << j), high | high >> (1 << j)
 
 
+def support(table: int, inputs: int) -> tuple[list[int], int]:
+    """Inputs that the table depends on, ascending, and the table over these alone."""
+    kept = list(range(inputs))
+    for j in reversed(range(inputs)):
+        low, high = cofactors(table, j, len(kept))
+        if low == high:
+            del kept[j]
+            rest = [variable(i, len(kept)) for i in range(len(kept))]
+            table = compose(table, [*rest[:j], 0, *rest[j:]], len(kept))
+    return kept, table
+
+
 def compose(table: int, sources: Sequence[int], inputs: int) -> int:
     """The table over `inputs` inputs of `table` reading `sources`, themselves tables over them."""
     if not sources:

@@ -1,0 +1,206 @@
+"""Running a generated network in this process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lutlens.host.c.generate import generate
+from lutlens.host.compilation import build_shared_library
+from lutlens.host.lutnet import MAX_PASSES, Lutnet
+from lutlens.host.netlist import Netlist
+from lutlens.host.simplify import simplify
+
+_FLAGS = ("-std=gnu11", "-O3", "-march=native")
+_TILE = 8  # largest tile, in output positions each way: its maps still fit a core's own cache
+
+Scores = npt.NDArray[np.uint16]
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+
+
+class Executor:
+    """A lutnet compiled for this machine: the same scores as every other execution, fast.
+
+    Every lane of a machine word carries one image. A frame larger than the network's input is cut
+    into overlapping tiles, so that a single frame fills the lanes as well as many images do.
+
+    lanes: images in a word.
+    threads: calls run on at most so many processors.
+    """
+
+    def __init__(self, net: Lutnet, *, simplified: bool = True, threads: int | None = None) -> None:
+        """Generate, compile (unless cached) and load.
+
+        simplified: leave out the nodes that `lutlens.host.simplify` can do without.
+        threads: all processors by default.
+        Raises lutlens.host.compilation.CompilationError.
+        """
+        self._net = net
+        self._netlist = Netlist.from_lutnet(net)
+        if simplified:
+            self._netlist, _ = simplify(self._netlist)
+        library = build_shared_library(generate(self._netlist), _FLAGS, "network")
+        self._library = ctypes.CDLL(str(library))
+        self.lanes = int(self._library.lutlens_lanes())
+        self.threads = threads or os.cpu_count() or 1
+
+    def scores(
+        self, frames: Bytes, k: int | None = None, thresholds: Bytes | None = None
+    ) -> Scores:
+        """Scores uint16 `[n, rows, columns, classes]` at every output position, added over passes.
+
+        frames: uint8 `[n, h, w]` (one image channel) or `[n, h, w, c]`, of the network's input size
+            or larger.
+        k: use the lutnet's thresholds for K passes; by default the smallest K that it has.
+        thresholds: uint8 `[K, encoder bits]` to use instead.
+        Raises LutnetError for a K without thresholds, ValueError for unfit arrays.
+        """
+        levels = self._levels(k, thresholds)
+        frames = self._checked(frames)
+        n, height, width, channels = frames.shape
+        rows, columns = self._net.output_size(height, width)
+        side = min(_TILE, max(1, round((n * rows * columns / self.lanes) ** 0.5)))
+        tile = min(side, rows), min(side, columns)
+        tops = np.minimum(np.arange(0, rows, tile[0]), rows - tile[0])
+        lefts = np.minimum(np.arange(0, columns, tile[1]), columns - tile[1])
+
+        (tile_height, step_y), (tile_width, step_x) = (self._field(i, tile[i]) for i in (0, 1))
+        frame = np.arange(n)[:, None, None] * (height * width)
+        offsets = (frame + tops[:, None] * (step_y * width) + lefts * step_x) * channels
+        scores = np.empty((offsets.size, *tile, len(self._net.classes)), np.uint16)
+        self._run(frames, offsets.ravel(), (tile_height, tile_width), levels, scores)
+
+        if len(tops) == len(lefts) == 1:
+            return scores
+        tiles = scores.reshape(n, len(tops), len(lefts), *scores.shape[1:])
+        result = np.empty((n, rows, columns, scores.shape[-1]), np.uint16)
+        for i, top in enumerate(tops):
+            for j, left in enumerate(lefts):
+                result[:, top : top + tile[0], left : left + tile[1]] = tiles[:, i, j]
+        return result
+
+    def stages(self, planes: Words) -> Words:
+        """The stages alone, without encoder and scores, on one thread.
+
+        planes: uint64 `[blocks, input bits, lanes / 64]`, one bit plane for each bit of an image of
+            the network's input size, in the order (row, column, channel, encoder bit).
+        Returns uint64 `[blocks, output bits, lanes / 64]`.
+        """
+        height, width, channels = self._net.input_shape
+        bits = height * width * channels * self._net.encoder_bits
+        if planes.dtype != np.uint64 or planes.shape[1:] != (bits, self.lanes // 64):
+            raise ValueError(
+                f"planes: {planes.dtype} {list(planes.shape)}, "
+                f"must be uint64 [blocks, {bits}, {self.lanes // 64}]"
+            )
+        aligned = self._aligned(planes.shape)
+        aligned[...] = planes
+        outputs = self._aligned((len(planes), self._net.stages[-1].channels, self.lanes // 64))
+        self._call(
+            self._library.lutlens_stages,
+            _address(aligned),
+            _address(outputs),
+            ctypes.c_int64(len(planes)),
+            height,
+            width,
+        )
+        return outputs
+
+    def _levels(self, k: int | None, thresholds: Bytes | None) -> Bytes:
+        if thresholds is None:
+            return self._net.thresholds_for(min(self._net.thresholds) if k is None else k)
+        z = self._net.encoder_bits
+        if k is not None:
+            raise ValueError("k, thresholds: give one of the two")
+        if (
+            thresholds.dtype != np.uint8
+            or thresholds.ndim != 2
+            or thresholds.shape[1] != z
+            or not 1 <= len(thresholds) <= MAX_PASSES
+        ):
+            raise ValueError(
+                f"thresholds: {thresholds.dtype} {list(thresholds.shape)}, "
+                f"must be uint8 [1 to {MAX_PASSES}, {z}]"
+            )
+        return np.ascontiguousarray(thresholds)
+
+    def _checked(self, frames: Bytes) -> Bytes:
+        height, width, channels = self._net.input_shape
+        if frames.ndim == 3:
+            frames = frames[..., np.newaxis]
+        if (
+            frames.dtype != np.uint8
+            or frames.ndim != 4
+            or frames.shape[1] < height
+            or frames.shape[2] < width
+            or frames.shape[3] != channels
+        ):
+            raise ValueError(
+                f"frames: {frames.dtype} {list(frames.shape)}, must be uint8 "
+                f"[n, {height} or more, {width} or more, {channels}]"
+            )
+        return np.ascontiguousarray(frames)
+
+    def _field(self, axis: int, positions: int) -> tuple[int, int]:
+        """Pixels that so many neighbouring output positions see, and from one to the next."""
+        size, step = positions, 1
+        for stage in reversed(self._net.stages):
+            size = (size * stage.pool[axis] - 1) * stage.stride[axis] + stage.window[axis]
+            step *= stage.pool[axis] * stage.stride[axis]
+        return size, step
+
+    def _run(
+        self,
+        frames: Bytes,
+        offsets: npt.NDArray[np.int64],
+        tile: tuple[int, int],
+        levels: Bytes,
+        scores: Scores,
+    ) -> None:
+        """Fill `scores`, on several threads if there is work for them."""
+        pitch = frames.shape[2] * frames.shape[3]
+
+        def part(start: int) -> None:
+            count = min(share, len(offsets) - start)
+            self._call(
+                self._library.lutlens_scores,
+                _address(frames),
+                _address(offsets[start:]),
+                ctypes.c_int64(count),
+                ctypes.c_int64(pitch),
+                *tile,
+                _address(levels),
+                len(levels),
+                _address(scores[start:]),
+            )
+
+        blocks = -(-len(offsets) // self.lanes)
+        share = -(-blocks // self.threads) * self.lanes
+        starts = range(0, len(offsets), max(share, 1))
+        if len(starts) <= 1:
+            for start in starts:
+                part(start)
+            return
+        with ThreadPoolExecutor(len(starts)) as pool:
+            list(pool.map(part, starts))
+
+    @staticmethod
+    def _call(function: Any, *arguments: Any) -> None:
+        if function(*arguments):
+            raise MemoryError(f"{function.__name__}: no memory for the network's maps")
+
+    def _aligned(self, shape: tuple[int, ...]) -> Words:
+        """An array whose words of lanes begin at multiples of their size, as vector loads need."""
+        size = int(np.prod(shape)) * 8
+        room = np.zeros(size + self.lanes // 8, np.uint8)
+        start = -room.ctypes.data % (self.lanes // 8)
+        return room[start : start + size].view(np.uint64).reshape(shape)
+
+
+def _address(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)

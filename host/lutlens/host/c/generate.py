@@ -1,0 +1,82 @@
+"""C source of a netlist: straight-line code for the nodes; `engine.c` does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+import jinja2
+from lutlens.host.c.logic import Statements
+from lutlens.host.netlist import ONE, ZERO, Netlist, StageNetlist
+
+_NODES_IN_FUNCTION = 64
+_FUNCTIONS_IN_FILE = 4
+_COPIED = ("lanes.h", "engine.c")
+
+
+@dataclass(frozen=True)
+class _Function:
+    """Some nodes of a stage: `name(window, node, output)`."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+def generate(netlist: Netlist) -> dict[str, str]:
+    """File name to text of a complete program: `lutlens.host.compilation` makes a library of it."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lutlens.host.c", "."),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    fire = [list(_functions(f"stage{i}", stage)) for i, stage in enumerate(netlist.stages)]
+    functions = [function for stage in fire for function in stage]
+    folder = resources.files("lutlens.host.c")
+    sources = {name: (folder / name).read_text("utf-8") for name in _COPIED}
+    sources["network.c"] = environment.get_template("network.c.jinja").render(
+        netlist=netlist, fire=fire
+    )
+    for i in range(0, len(functions), _FUNCTIONS_IN_FILE):
+        sources[f"nodes{i // _FUNCTIONS_IN_FILE}.c"] = environment.get_template(
+            "nodes.c.jinja"
+        ).render(functions=functions[i : i + _FUNCTIONS_IN_FILE])
+    return sources
+
+
+def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
+    """A stage's nodes in portions, for a compiler's time grows faster than a function's length."""
+    first = stage.first_node
+    end = first + len(stage.nodes)
+    channels: dict[int, list[int]] = {}
+    for channel, signal in enumerate(stage.outputs):
+        channels.setdefault(signal, []).append(channel)
+
+    for start in range(first, end, _NODES_IN_FUNCTION):
+        statements = Statements()
+        names = {ZERO: "ZEROS", ONE: "ONES"}
+        lines = statements.lines
+        for signal in range(start, min(start + _NODES_IN_FUNCTION, end)):
+            node = stage.nodes[signal - first]
+            inputs = [names.get(s) or _stored(stage, s) for s in node.inputs]
+            names[signal] = statements.table(node.table, inputs)
+            lines.append(f"node[{signal - first}] = {names[signal]};")
+            lines += [f"output[{c}] = {names[signal]};" for c in channels.pop(signal, ())]
+        yield _Function(f"{name}_{start - first}", tuple(lines))
+
+    # What is left are outputs that no node makes.
+    lines = [
+        f"output[{c}] = {('ZEROS', 'ONES')[s] if s in (ZERO, ONE) else _stored(stage, s)};"
+        for s, outputs in channels.items()
+        for c in outputs
+    ]
+    if lines:
+        yield _Function(f"{name}_rest", tuple(lines))
+
+
+def _stored(stage: StageNetlist, signal: int) -> str:
+    """Where a signal that this function does not make is found."""
+    if signal < stage.first_node:
+        return f"window[{signal - 2}]"
+    return f"node[{signal - stage.first_node}]"
