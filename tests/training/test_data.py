@@ -54,7 +54,7 @@ def elsewhere(monkeypatch, tmp_path):
 
 @pytest.fixture
 def mirror(monkeypatch, elsewhere, tmp_path):
-    """A local HTTP server as the second mirror: the folder that it serves, and what it was asked."""
+    """A local HTTP server as the second mirror: the folder it serves, and what it was asked."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     asked = []
@@ -230,16 +230,14 @@ def test_batches_are_a_function_of_seed_and_step():
     whole = Labelled(images(70), labels(70))
 
     def make(seed=1):
-        return augment.Batches(whole, 16, seed=seed, shift=1, encoder_bits=3)
+        return augment.Batches(whole, 16, seed=seed, shift=1)
 
     batches = make()
     assert batches.per_epoch == 4
     in_order = [batches[step] for step in range(6)]
     again = make()[5]
     assert np.array_equal(again.pixels, in_order[5].pixels)
-    assert np.array_equal(again.thresholds, in_order[5].thresholds)
     assert not np.array_equal(make(seed=2)[5].pixels, in_order[5].pixels)
-    assert (np.diff(again.thresholds.astype(int), axis=0) >= 0).all()
     ahead = augment.prefetch(make(), first=3)
     for step in (3, 4, 5):
         assert np.array_equal(next(ahead).pixels, in_order[step].pixels)
@@ -248,7 +246,7 @@ def test_batches_are_a_function_of_seed_and_step():
 
 def test_an_epoch_shows_every_image_shifted_by_at_most_one_pixel():
     whole = Labelled(images(64), labels(64))
-    batches = augment.Batches(whole, 16, seed=3, shift=1, encoder_bits=1)
+    batches = augment.Batches(whole, 16, seed=3, shift=1)
     padded = np.pad(whole.images, ((0, 0), (1, 1), (1, 1)))
     seen, shifts = [], set()
     for step in range(batches.per_epoch):
@@ -268,21 +266,13 @@ def test_an_epoch_shows_every_image_shifted_by_at_most_one_pixel():
     assert len(shifts) == 9
 
 
-def test_a_pixel_is_one_as_often_as_it_is_bright():
-    grey = np.full((2000, 4, 4), 64, np.uint8)
-    batches = augment.Batches(Labelled(grey, labels(2000)), 2000, seed=1, shift=0, encoder_bits=1)
-    batch = batches[0]
-    assert (batch.pixels > batch.thresholds[0]).mean() == pytest.approx(64 / 255, abs=0.01)
-    assert batch.thresholds.max() == 254, "black is never a one and white always"
-
-
 def test_an_error_in_the_thread_appears_where_the_batches_are_used():
     class Broken(augment.Batches):
         def __getitem__(self, step):
             raise RuntimeError("no more")
 
     whole = Labelled(images(20), labels(20))
-    ahead = augment.prefetch(Broken(whole, 4, seed=1, shift=0, encoder_bits=1), first=0)
+    ahead = augment.prefetch(Broken(whole, 4, seed=1, shift=0), first=0)
     with pytest.raises(RuntimeError, match="no more"):
         next(ahead)
 

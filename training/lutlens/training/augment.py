@@ -1,4 +1,4 @@
-"""Training batches: shuffled, shifted, with random thresholds, made beside the training.
+"""Training batches: shuffled, shifted, made in a thread beside the training.
 
 Everything random is a function of (seed, epoch) or (seed, step) alone, so that a training that
 resumes at a step sees exactly the images that it would have seen.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +24,10 @@ class Batch:
     """One step's images.
 
     pixels: uint8 `[batch, height, width]`, shifted.
-    thresholds: uint8 `[z, batch, height, width]`, one for each encoder bit and pixel, uniform in 0
-        to 254, so that a pixel of value v is 1 (`v > threshold`) with probability v / 255; for
-        z > 1, ascending over the bits.
     labels: int64 `[batch]`.
     """
 
     pixels: npt.NDArray[np.uint8]
-    thresholds: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
 
 
@@ -41,9 +37,7 @@ class Batches:
     An epoch is a permutation of the images; what does not fill its last batch is left out of it.
     """
 
-    def __init__(
-        self, data: Labelled, batch_size: int, *, seed: int, shift: int, encoder_bits: int
-    ) -> None:
+    def __init__(self, data: Labelled, batch_size: int, *, seed: int, shift: int) -> None:
         """shift: images move by up to so many pixels along both axes, uniformly; zeros move in."""
         self._labels = data.labels
         padded = np.pad(data.images, ((0, 0), (shift, shift), (shift, shift)))
@@ -53,7 +47,6 @@ class Batches:
             :, :, :, 0
         ]
         self._batch_size = min(batch_size, len(data))
-        self._encoder_bits = encoder_bits
         self._seed = seed
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
 
@@ -71,14 +64,10 @@ class Batches:
         random = np.random.default_rng((self._seed, _BATCH, step))
         shifts = self._windows.shape[1]
         dy, dx = random.integers(0, shifts, (2, len(images)))
-        pixels = self._windows[images, dy, dx]
-        thresholds = random.integers(0, 255, (self._encoder_bits, *pixels.shape), dtype=np.uint8)
-        if self._encoder_bits > 1:
-            thresholds.sort(axis=0)
-        return Batch(pixels, thresholds, self._labels[images])
+        return Batch(self._windows[images, dy, dx], self._labels[images])
 
 
-def prefetch(batches: Batches, first: int, depth: int = 4) -> Iterator[Batch]:
+def prefetch(batches: Batches, first: int, depth: int = 4) -> Generator[Batch]:
     """Batches from step `first` on, made ahead in a thread that ends with the iterator."""
     ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
     done = threading.Event()

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from lutlens.host.scores import answers
-
 from lutlens.training.data import Labelled
+from lutlens.training.network import Network
 
 Scores = npt.NDArray[np.integer[Any]]
 Thresholds = npt.NDArray[np.uint8]
 ScoresOf = Callable[[npt.NDArray[np.uint8], Thresholds], Scores]
-"""(images uint8 `[n, height, width]`, thresholds uint8 `[K, z]`) -> integer scores `[n, classes]`."""
+"""Images uint8 `[n, height, width]`, thresholds uint8 `[K, z]` to integer scores `[n, classes]`."""
 
 LOWS = (0, 16, 32, 48, 64)
 HIGHS = (96, 112, 128, 144, 160, 176, 192, 208, 224, 240)
@@ -69,13 +70,23 @@ def evaluate(
     return Evaluation(confusion, time.perf_counter() - start)
 
 
+def torch_scores(network: Network) -> ScoresOf:
+    """PyTorch's hard forward."""
+
+    def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
+        scores: Scores = network.scores(torch.from_numpy(images), thresholds).numpy()
+        return scores
+
+    return scores_of
+
+
 def ramp(k: int, bits: int, low: int, high: int) -> Thresholds:
     """uint8 `[k, bits]`: k * bits thresholds evenly from low to high, one pass taking every k-th.
 
     With one bit it is the seed's threshold ramp, K frames under K thresholds.
     """
     levels = low + (high - low) * (np.arange(k * bits) + 0.5) / (k * bits)
-    rounded = np.clip(np.round(levels / GRID) * GRID, 0, 254).astype(np.uint8)
+    rounded: Thresholds = np.clip(np.round(levels / GRID) * GRID, 0, 254).astype(np.uint8)
     return rounded.reshape(bits, k).T.copy()
 
 

@@ -137,7 +137,7 @@ def _read(folder: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.ui
     _check_sha256(str(path), data, FILES[name])
     dimensions = data[3]
     shape = struct.unpack_from(f">{dimensions}I", data, 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape).copy()
 
 
 def _check_sha256(where: str, data: bytes, expected: str) -> None:

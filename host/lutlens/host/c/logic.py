@@ -1,7 +1,7 @@
 """One node as C statements over words of lanes.
 
-Shannon expansion down to tables of three inputs. With AVX-512 such a table is one instruction, as is
-a multiplexer, which makes 15 for a random LUT6; elsewhere `lanes.h` splits it once more, and the
+Shannon expansion down to tables of three inputs. With AVX-512 such a table is one instruction, as
+is a multiplexer, which makes 15 for a random LUT6; elsewhere `lanes.h` splits it once more, and the
 compiler builds each function of the lowest two inputs once.
 """
 

@@ -1,0 +1,279 @@
+"""`lutlens train` and `lutlens eval`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import torch
+import typer
+from lutlens.host.lutnet import Lutnet
+from lutlens.training import data as data_sets
+from lutlens.training import engines, plots, recipes
+from lutlens.training.data import DataError, DataSet
+from lutlens.training.evaluate import Evaluation
+from lutlens.training.evaluate import evaluate as evaluate_scores
+from lutlens.training.loop import Run, Trainer
+from lutlens.training.publish import publish
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+BUILD = Path("build")
+INTERRUPTED = 130
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on the standard output.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="Your own images, a folder or an .npz file, instead of MNIST.",
+        show_default=False,
+    ),
+]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="What to train: a recipe's name.")] = "digits",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="F.lutnet", help="The result. Default: build/RECIPE.lutnet."),
+    ] = None,
+    data: DataOption = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="For everything random.")] = 1,
+    epochs: Annotated[
+        float | None, typer.Option(min=0.01, help="Length. Default: the recipe's.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Length by the clock instead: the schedule fits the machine."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training that was stopped.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Train a network of LUTs and write it as a lutnet.
+
+    Beside `F.lutnet` the folder `F.train` holds what a training leaves: `metrics.jsonl`,
+    `curves.png`, and `checkpoint.safetensors`, from which `--resume` goes on exactly. A part of the
+    training images is held out, and the best network is the one that recognises most of *those*;
+    test images are looked at once, at the end.
+
+    Ctrl-C stops after the step at hand and writes the best network so far; it is not measured on
+    test images. The exit status is then 130.
+
+    Your own data: a folder with a folder of 28x28 images for each class (or `train` and `test` with
+    such folders), or an .npz file with `images` uint8 [n, 28, 28] and `labels`.
+
+    The data set of `digits` is MNIST: from the folder that LUTLENS_DATA names, or the cache, or
+    downloaded.
+
+        lutlens train digits --minutes 1
+        lutlens train digits --seed 7 --out build/seven.lutnet
+        lutlens train digits --data my-letters/ --epochs 20
+    """
+    if epochs is not None and minutes is not None:
+        raise typer.BadParameter("give --epochs or --minutes, not both")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    console = Console(stderr=True)
+    chosen = recipes.recipe(recipe)
+    out = out or BUILD / f"{recipe}.lutnet"
+    images = data_sets.load(data)
+    if minutes is None and epochs is None:
+        epochs = chosen.schedule.epochs
+    run = Run(recipe=chosen, seed=seed, data_sha256=images.sha256, epochs=epochs, minutes=minutes)
+    trainer = Trainer(run, images, out.with_suffix(".train"))
+    if resume:
+        trainer.resume()
+    with interruption() as interrupted, training_progress(console) as report:
+        finished = trainer.train(report, interrupted.is_set)
+    with console.status("") as status:
+        lutnet = publish(trainer, out, measure=finished, report=status.update)
+    console.print(_result_table(lutnet))
+    console.print(f"{out}: {lutnet.nodes} nodes, trained in {trainer.seconds:.0f} s")
+    if json_output:
+        print(json.dumps(_train_json(trainer, lutnet, out, finished)))
+    if not finished:
+        raise typer.Exit(INTERRUPTED)
+
+
+def evaluate(
+    lutnet: Annotated[Path, typer.Argument(metavar="F.lutnet", help="The network.")],
+    k: Annotated[int, typer.Option("--k", min=1, max=16, help="Passes: oversampling xK.")] = 1,
+    engine: Annotated[
+        engines.Name, typer.Option(help="What executes the network; all give the same scores.")
+    ] = engines.Name.torch,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many test images.")
+    ] = None,
+    data: DataOption = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F.png", help="Confusion matrix. Default: build/NAME.kK.confusion.png."
+        ),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Measure a lutnet's accuracy on the test images.
+
+    Engines: `torch` is PyTorch's hard forward, `c` the bit-sliced C program, `rtl` the whole
+    programmable logic under Verilator, cycle by cycle (slow: use `--limit`).
+
+        lutlens eval overlays/digits/digits.lutnet --k 15
+        lutlens eval overlays/digits/digits.lutnet --engine rtl --limit 300 --json
+    """
+    console = Console(stderr=json_output)
+    net = Lutnet.load(lutnet)
+    thresholds = net.thresholds_for(k)
+    images = data_sets.load(data)
+    _check_fit(net, lutnet, images)
+    test = images.test.take(slice(limit))
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    with engines.open_engine(engine, net) as opened, progress:
+        task = progress.add_task(f"{engine.value}, K = {k}", total=len(test))
+        result = evaluate_scores(
+            opened.scores_of,
+            test,
+            thresholds,
+            report=lambda done: progress.update(task, completed=done),
+            batch_size=opened.batch_size,
+        )
+    png = png or BUILD / f"{lutnet.stem}.k{k}.confusion.png"
+    png.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{lutnet.name}, K = {k}: {result.accuracy:.2%} of {result.images}"
+    plots.confusion(result.confusion, net.classes, title, png)
+    if json_output:
+        summary = {
+            "accuracy": result.accuracy,
+            "k": k,
+            "engine": engine.value,
+            "images": result.images,
+            "images_per_second": result.images_per_second,
+            "confusion": result.confusion.tolist(),
+            "png": str(png),
+        }
+        print(json.dumps(summary))
+        return
+    console.print(_confusion_table(result, net.classes))
+    console.print(
+        f"{result.accuracy:.2%} of {result.images} images of {images.name}, K = {k}, "
+        f"{result.images_per_second:,.0f} images/s ({engine.value}); {png}"
+    )
+
+
+@contextmanager
+def interruption() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one is a KeyboardInterrupt."""
+    event = threading.Event()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def training_progress(console: Console) -> Iterator[Callable[[Trainer], None]]:
+    """A progress bar with accuracy and remaining time, moved by the callback."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=1.0)
+
+        def report(trainer: Trainer) -> None:
+            progress.update(task, completed=trainer.progress, description=_state(trainer))
+
+        yield report
+
+
+def _state(trainer: Trainer) -> str:
+    tally = trainer.tally
+    parts = []
+    if tally.images:
+        parts.append(f"{tally.images / tally.seconds:,.0f} images/s")
+        parts.append(f"training {tally.right / tally.images:.1%}")
+    if trainer.metrics:
+        latest = trainer.metrics[-1].validation_accuracy
+        parts += [f"validation K={k} {value:.2%}" for k, value in latest.items()]
+    return ", ".join(parts)
+
+
+def _result_table(lutnet: Lutnet) -> Table:
+    table = Table("K", "thresholds", "validation", "test", title="accuracy")
+    validation, test = (lutnet.provenance[key] for key in ("validation_accuracy", "accuracy"))
+    for k, thresholds in sorted(lutnet.thresholds.items()):
+        levels = " ".join(str(level) for level in thresholds.ravel())
+        on_test = f"{test[str(k)]:.2%}" if str(k) in test else "not measured"
+        table.add_row(str(k), levels, f"{validation[str(k)]:.2%}", on_test)
+    return table
+
+
+def _train_json(trainer: Trainer, lutnet: Lutnet, out: Path, finished: bool) -> dict[str, Any]:
+    return {
+        "out": str(out),
+        "finished": finished,
+        "accuracy": lutnet.provenance["accuracy"],
+        "validation_accuracy": lutnet.provenance["validation_accuracy"],
+        "nodes": lutnet.nodes,
+        "steps": trainer.step,
+        "epochs": lutnet.provenance["epochs"],
+        "seconds": trainer.seconds,
+        "seed": trainer.run.seed,
+        "data": trainer.data.name,
+    }
+
+
+def _check_fit(net: Lutnet, path: Path, images: DataSet) -> None:
+    height, width = images.image_size
+    if net.input_shape != (height, width, 1):
+        raise DataError(
+            f"{images.name}: images of {width}x{height} pixels; {path} takes "
+            f"{net.input_shape[1]}x{net.input_shape[0]} with {net.input_shape[2]} channels"
+        )
+    if net.classes != images.classes:
+        raise DataError(
+            f"{images.name}: its classes are {', '.join(images.classes)}; {path} tells apart "
+            f"{', '.join(net.classes)}"
+        )
+
+
+def _confusion_table(result: Evaluation, classes: Sequence[str]) -> Table:
+    table = Table("truth", *classes, "right", title="answers")
+    for name, row, truth in zip(classes, result.confusion, range(len(classes)), strict=True):
+        cells = [str(count) if count else "" for count in row]
+        cells[truth] = f"[bold]{row[truth]}[/bold]"
+        table.add_row(name, *cells, f"{row[truth] / max(1, row.sum()):.1%}")
+    return table

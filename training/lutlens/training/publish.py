@@ -1,0 +1,81 @@
+"""From a training's best network to a lutnet: thresholds, measured accuracy, provenance."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lutlens.host.lutnet import Lutnet
+from lutlens.training.evaluate import choose_thresholds, evaluate, torch_scores
+from lutlens.training.loop import Trainer
+
+
+def publish(
+    trainer: Trainer,
+    out: Path,
+    *,
+    measure: bool = True,
+    report: Callable[[str], None] = lambda text: None,
+) -> Lutnet:
+    """Write the best network so far as a lutnet.
+
+    Thresholds for every K of the recipe are chosen on validation images; then, and only then, the
+    test images are looked at, once for each K.
+
+    measure: whether to look at the test images at all; an unfinished training should not.
+    report: told what is going on, a line each time.
+    """
+    data, run = trainer.data, trainer.run
+    scores_of = torch_scores(trainer.best_network())
+    report("choosing thresholds on validation images")
+    chosen = choose_thresholds(
+        scores_of, data.validation, run.recipe.encoder_bits, run.recipe.passes
+    )
+    thresholds = {k: levels for k, (levels, _) in chosen.items()}
+    accuracy = {}
+    for k, levels in thresholds.items() if measure else ():
+        report(f"measuring accuracy on test images, K = {k}")
+        accuracy[str(k)] = evaluate(scores_of, data.test, levels).accuracy
+    provenance: dict[str, Any] = {
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "training_images": len(data.train),
+        "validation_images": len(data.validation),
+        "test_images": len(data.test),
+        "recipe": run.recipe.model_dump(mode="json"),
+        "seed": run.seed,
+        "epochs": trainer.step / trainer.batches.per_epoch,
+        "finished": trainer.progress >= 1.0,
+        "best_step": trainer.best_step,
+        "validation_accuracy": {str(k): value for k, (_, value) in chosen.items()},
+        "accuracy": accuracy,
+        "source_commit": source_commit(),
+        "versions": {name: version(name) for name in ("lutlens", "torch", "numpy")},
+    }
+    lutnet = trainer.best_network().to_lutnet(thresholds, data.classes, provenance)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lutnet.save(out)
+    return lutnet
+
+
+def source_commit() -> str | None:
+    """The commit of this package's source, with "-dirty" if the package was changed since.
+
+    None outside a checkout.
+    """
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", ".")
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

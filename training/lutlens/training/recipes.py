@@ -1,0 +1,93 @@
+"""Recipes: what network to train, and how. To add one, write it into `RECIPES`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class RecipeError(ValueError):
+    """A recipe that does not exist, or does not fit the data."""
+
+
+class Schedule(BaseModel):
+    """How a network is trained: Adam, the learning rates falling by a cosine to 1 %.
+
+    table_rate, connection_rate: learning rates of tables and of connection scores.
+    shift: images are moved at random by up to so many pixels along each axis.
+    redraw_every, redraw_until: every so many steps, up to this share of the training, the worst
+        candidates of learned connections are replaced.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    epochs: Positive = 40
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    table_rate: Positive = 0.05
+    connection_rate: Positive = 0.02
+    betas: tuple[float, float] = (0.9, 0.99)
+    shift: Annotated[int, Field(ge=0)] = 1
+    redraw_every: Annotated[int, Field(ge=1)] = 200
+    redraw_until: Annotated[float, Field(ge=0, le=1)] = 0.6
+
+
+class Recipe(BaseModel):
+    """A network and its schedule.
+
+    bits_per_class: bits counted for each class: the last stage is one layer of so many nodes for
+        each class of the data, reading the whole map; its connections are learned.
+    passes: the K for which thresholds are chosen and accuracy is measured.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    description: str
+    input_shape: tuple[int, int, int]
+    encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    stages: tuple[StageSpec, ...] = ()
+    bits_per_class: Annotated[int, Field(ge=1)]
+    passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
+    schedule: Schedule = Schedule()
+
+    def network(self, classes: int) -> NetworkSpec:
+        """The network for data of so many classes."""
+        last = LayerSpec(nodes=classes * self.bits_per_class, connections="learned")
+        return NetworkSpec(
+            input_shape=self.input_shape,
+            encoder_bits=self.encoder_bits,
+            stages=(*self.stages, StageSpec(layers=(last,))),
+            classes=classes,
+        )
+
+
+def _layers(*nodes: int) -> tuple[LayerSpec, ...]:
+    return tuple(LayerSpec(nodes=n) for n in nodes)
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="digits",
+            description="28x28 digits, a streaming CNN that fits 2,200 LUTs with everything",
+            input_shape=(28, 28, 1),
+            stages=(
+                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(60, 30)),
+                StageSpec(window=(3, 3), layers=_layers(150, 50)),
+                StageSpec(window=(3, 3), layers=_layers(200, 60), pool=(2, 2)),
+            ),
+            bits_per_class=48,
+        ),
+    )
+}
+
+
+def recipe(name: str) -> Recipe:
+    """A recipe by its name. Raises RecipeError."""
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise RecipeError(f"{name}: no such recipe; there is {', '.join(RECIPES)}") from None
