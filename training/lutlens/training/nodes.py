@@ -52,6 +52,10 @@ class NodeModel(ABC):
         """bool `[nodes, 2**fan_in]`: the bits of the look-up tables."""
 
     @abstractmethod
+    def pool(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """OR over blocks of `size` positions, `[height, width, channels, batch]` to `[rows, columns, ...]`."""
+
+    @abstractmethod
     def __call__(self, rows: Tensor, tables: Tensor, wiring: Wiring) -> Tensor:
         """float32 `[positions, nodes, batch]`, differentiable in rows, tables and scores."""
 
@@ -73,6 +77,9 @@ class Multilinear(NodeModel):
 
     def harden(self, tables: Tensor) -> Tensor:
         return tables > 0.5
+
+    def pool(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        return 1 - kernels.blocks(1 - x, size).prod(dim=3).prod(dim=1)
 
     def __call__(self, rows: Tensor, tables: Tensor, wiring: Wiring) -> Tensor:
         pins: Tensor = _ReadPins.apply(rows, wiring.scores, wiring)  # type: ignore[no-untyped-call]
@@ -108,6 +115,9 @@ class Lookup(NodeModel):
 
     def harden(self, tables: Tensor) -> Tensor:
         return (kernels.smooth(tables) if self.smooth else tables) > 0
+
+    def pool(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        return _Pool.apply(x, size)  # type: ignore[no-untyped-call, no-any-return]
 
     def __call__(self, rows: Tensor, tables: Tensor, wiring: Wiring) -> Tensor:
         return _Lookup.apply(rows, tables, wiring.scores, wiring, self)  # type: ignore[no-untyped-call, no-any-return]
@@ -173,6 +183,25 @@ class _Lookup(torch.autograd.Function):
                 gradient, address, slopes, rows, wiring.bases, wiring.candidates
             )
         return to_rows, to_tables, to_scores, None, None
+
+
+class _Pool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: tuple[int, int]) -> Tensor:
+        x = x.contiguous()
+        ctx.save_for_backward(x)
+        ctx.size = size
+        ctx.library = native.library() if x.device.type == "cpu" else None
+        if ctx.library is not None:
+            return native.pool(ctx.library, x, size)
+        return kernels.pool(x, size)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        if ctx.library is not None:
+            return native.pool_gradient(ctx.library, x, ctx.size, gradient), None
+        return kernels.pool_gradient(x, ctx.size, gradient), None
 
 
 class _ReadPins(torch.autograd.Function):

@@ -120,7 +120,8 @@ class Stage(nn.Module):
         for layer in others:
             bases = torch.arange(0, y.shape[0] * y.shape[1], y.shape[1], device=x.device)
             y = layer.on_rows(y.flatten(0, 1), bases.to(torch.int32))
-        return _pool(y.view(rows, columns, -1, batch), self.pool)
+        y = y.view(rows, columns, -1, batch)
+        return y if self.pool == (1, 1) else first.model.pool(y, self.pool)
 
     def _geometry(
         self, width: int, rows: int, columns: int, device: torch.device
@@ -135,18 +136,6 @@ class Stage(nn.Module):
         bits = grid(self.window, (1, 1))[:, None] + torch.arange(self.channels, device=device)
         positions = grid((rows, columns), self.stride)
         return positions.to(torch.int32), bits.flatten().to(torch.int32)
-
-
-def _pool(x: Tensor, pool: tuple[int, int]) -> Tensor:
-    """OR over blocks of `pool` positions: of probabilities, the greatest."""
-    if pool == (1, 1):
-        return x
-    height, width, channels, batch = x.shape
-    rows, columns = height // pool[0], width // pool[1]
-    blocks = x[: rows * pool[0], : columns * pool[1]]
-    blocks = blocks.reshape(rows, pool[0], columns, pool[1], channels, batch)
-    # One dimension at a time: PyTorch takes half as long, backward included.
-    return blocks.amax(dim=1).amax(dim=2)
 
 
 class GroupSum(nn.Module):

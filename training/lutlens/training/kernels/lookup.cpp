@@ -3,6 +3,8 @@
 // All arrays are dense and row-major. Activations are [row][batch]; pin j of node n at position p reads row
 // bases[p] + offsets[n][j]. Outputs, their gradients and addresses are [position][node][batch].
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -18,7 +20,7 @@ constexpr int SLOPES = 32;      // D_j does not depend on input j
 constexpr float FLIP = 0.25f;   // p of reference.py
 constexpr int HISTOGRAMS = 8;   // samples that may fall on one address without waiting for one another
 constexpr int64_t SLICE = 64;   // samples of a task's slice of the batch, at least
-constexpr int64_t NODES = 16;   // nodes of a task
+constexpr int64_t NODES = 8;    // nodes of a task: their histograms fill half of a first-level cache
 
 struct Layer {
     const int32_t* bases;
@@ -105,27 +107,35 @@ void input_gradient_slice(const Layer& layer, int64_t begin, int64_t end, const 
     }
 }
 
-// Sums gradients by address. Scalar: a scatter has to be taken apart by address anyway.
-void table_gradient_node(const Layer& layer, int64_t n, bool smoothed, const float* gradient,
-                         const uint8_t* address, float* to_table) {
-    alignas(64) float histogram[HISTOGRAMS][ENTRIES] = {};
-    for (int64_t p = 0; p < layer.positions; p++) {
-        const float* g = gradient + layer.at(p, n);
-        const uint8_t* a = address + layer.at(p, n);
-        int64_t b = 0;
-        for (; b + HISTOGRAMS <= layer.batch; b += HISTOGRAMS) {
-            uint64_t eight;
-            std::memcpy(&eight, a + b, 8);
-            for (int i = 0; i < HISTOGRAMS; i++) histogram[i][eight >> (8 * i) & 255] += g[b + i];
-        }
-        for (int i = 0; b < layer.batch; b++, i++) histogram[i][a[b]] += g[b];
+using Histograms = float[HISTOGRAMS][ENTRIES];
+
+// Scalar: a scatter has to be taken apart by address anyway.
+void add_by_address(int64_t batch, const float* g, const uint8_t* a, Histograms& histogram) {
+    int64_t b = 0;
+    for (; b + HISTOGRAMS <= batch; b += HISTOGRAMS) {
+        uint64_t eight;
+        std::memcpy(&eight, a + b, 8);
+        for (int i = 0; i < HISTOGRAMS; i++) histogram[i][eight >> (8 * i) & 255] += g[b + i];
     }
-    for (int i = 1; i < HISTOGRAMS; i++)
-        for (int k = 0; k < ENTRIES; k++) histogram[0][k] += histogram[i][k];
-    if (smoothed) smooth(histogram[0]);
-    const int entries = 1 << layer.fan_in;
-    std::copy(histogram[0], histogram[0] + entries, to_table);
-    for (int k = entries; k < ENTRIES; k++) to_table[k % entries] += histogram[0][k];
+    for (int i = 0; b < batch; b++, i++) histogram[i][a[b]] += g[b];
+}
+
+void table_gradients(const Layer& layer, int64_t first, int64_t last, bool smoothed, const float* gradient,
+                     const uint8_t* address, float* to_tables) {
+    alignas(64) Histograms histograms[NODES] = {};
+    for (int64_t p = 0; p < layer.positions; p++)
+        for (int64_t n = first; n < last; n++)
+            add_by_address(layer.batch, gradient + layer.at(p, n), address + layer.at(p, n), histograms[n - first]);
+    const int64_t entries = int64_t{1} << layer.fan_in;
+    for (int64_t n = first; n < last; n++) {
+        float* total = histograms[n - first][0];
+        for (int i = 1; i < HISTOGRAMS; i++)
+            for (int k = 0; k < ENTRIES; k++) total[k] += histograms[n - first][i][k];
+        if (smoothed) smooth(total);
+        float* to_table = to_tables + n * entries;
+        std::copy(total, total + entries, to_table);
+        for (int64_t k = entries; k < ENTRIES; k++) to_table[k % entries] += total[k];
+    }
 }
 
 template <int FAN_IN, size_t... J>
@@ -248,15 +258,67 @@ void lutlens_backward(const int32_t* bases, int64_t positions, const int32_t* of
             }
             const int64_t first = (task - slices) * NODES;
             std::vector<float> scratch(to_scores ? static_cast<size_t>(batch) : 0);
-            for (int64_t n = first; n < std::min(nodes, first + NODES); n++) {
-                if (to_tables)
-                    table_gradient_node(layer, n, smoothed_lookup, gradient, address, to_tables + (n << fan_in));
-                if (to_scores)
+            const int64_t last = std::min(nodes, first + NODES);
+            if (to_tables) table_gradients(layer, first, last, smoothed_lookup, gradient, address, to_tables);
+            if (to_scores)
+                for (int64_t n = first; n < last; n++)
                     score_gradient_node<n_inputs>(layer, n, gradient, address, slopes.data(), rows, candidates,
                                                   candidate_count, to_scores, scratch.data(), pins);
-            }
         });
     });
+}
+
+// OR over blocks of pool_rows x pool_columns positions: x [height][width][channels * batch] to
+// y [height / pool_rows][width / pool_columns][channels * batch]; `size` is channels * batch.
+void lutlens_pool(int64_t height, int64_t width, int64_t size, int64_t pool_rows, int64_t pool_columns, const float* x,
+                  float* y, int64_t threads) {
+    const int64_t rows = height / pool_rows, columns = width / pool_columns;
+    Pool::run(threads, rows * columns, [&](int64_t task) {
+        const float* corner = x + (task / columns * pool_rows * width + task % columns * pool_columns) * size;
+        float* out = y + task * size;
+        for_each_vector(size, [&](int64_t b, auto... mask) {
+            Floats best = broadcast(0);
+            for (int64_t i = 0; i < pool_rows; i++)
+                for (int64_t j = 0; j < pool_columns; j++)
+                    best = max(best, load(corner + (i * width + j) * size + b, mask...));
+            store(out + b, best, mask...);
+        });
+    });
+}
+
+// The gradient to each of a block's bits, smoothed like a node's: the product of 1 - x over the others, bits read as
+// probabilities p and 1 - p. to_x, like x, is zero where no block is.
+void lutlens_pool_backward(int64_t height, int64_t width, int64_t size, int64_t pool_rows, int64_t pool_columns,
+                           const float* x, const float* gradient, float* to_x, int64_t threads) {
+    const int64_t rows = height / pool_rows, columns = width / pool_columns;
+    if (rows * pool_rows < height || columns * pool_columns < width) std::fill(to_x, to_x + height * width * size, 0.0f);
+    Pool::run(threads, rows * columns, [&](int64_t task) {
+        const int64_t corner = (task / columns * pool_rows * width + task % columns * pool_columns) * size;
+        const float* g = gradient + task * size;
+        for_each_vector(size, [&](int64_t b, auto... mask) {
+            Floats product = load(g + b, mask...);
+            for (int64_t i = 0; i < pool_rows; i++)
+                for (int64_t j = 0; j < pool_columns; j++)
+                    product = mul(product, fma(load(x + corner + (i * width + j) * size + b, mask...),
+                                               broadcast(2 * FLIP - 1), broadcast(1 - FLIP)));
+            for (int64_t i = 0; i < pool_rows; i++)
+                for (int64_t j = 0; j < pool_columns; j++) {
+                    const int64_t at = corner + (i * width + j) * size + b;
+                    Floats without = fma(load(x + at, mask...), broadcast(1 / FLIP - 1 / (1 - FLIP)),
+                                         broadcast(1 / (1 - FLIP)));
+                    store(to_x + at, mul(product, without), mask...);
+                }
+        });
+    });
+}
+
+// Keeps freed memory: activations are some tens of megabytes that come and go every step, and handing pages back to the
+// system and getting them again, zeroed, would take a good part of the time.
+void lutlens_keep_memory() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
 }
 
 }  // extern "C"

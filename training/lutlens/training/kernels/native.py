@@ -29,6 +29,7 @@ class _Library:
     def __init__(self, path: str) -> None:
         self._functions = ctypes.CDLL(path)
         self._functions.lutlens_simd.restype = ctypes.c_char_p
+        self._functions.lutlens_keep_memory()
         self.simd = self._functions.lutlens_simd().decode()
 
     def call(self, name: str, *arguments: Tensor | int | None) -> None:
@@ -136,3 +137,20 @@ def backward(
         to_scores,
     )
     return to_rows, to_tables, to_scores
+
+
+def pool(lib: _Library, x: Tensor, size: tuple[int, int]) -> Tensor:
+    """As `reference.pool`."""
+    height, width, channels, batch = x.shape
+    result = torch.empty((height // size[0], width // size[1], channels, batch))
+    lib.call("lutlens_pool", height, width, channels * batch, *size, x, result)
+    return result
+
+
+def pool_gradient(lib: _Library, x: Tensor, size: tuple[int, int], gradient: Tensor) -> Tensor:
+    """As `reference.pool_gradient`."""
+    height, width, channels, batch = x.shape
+    result = torch.empty(x.shape)
+    sizes = height, width, channels * batch, *size
+    lib.call("lutlens_pool_backward", *sizes, x, gradient.contiguous(), result)
+    return result

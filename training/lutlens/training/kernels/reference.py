@@ -113,6 +113,31 @@ def score_gradient(
     return result
 
 
+def pool(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """OR over blocks of `size` positions, `[height, width, channels, batch]` to `[rows, columns, ...]`."""
+    return blocks(x, size).amax(dim=(1, 3))
+
+
+def pool_gradient(x: Tensor, size: tuple[int, int], gradient: Tensor) -> Tensor:
+    """The gradient to x, smoothed like a node's.
+
+    The derivative of `1 - prod (1 - x_i)` to one bit is the product over the others; bits are read as
+    probabilities p and 1 - p.
+    """
+    zero = (1 - FLIP) - (1 - 2 * FLIP) * x
+    product = blocks(zero, size).prod(dim=3, keepdim=True).prod(dim=1, keepdim=True)
+    result = torch.zeros_like(x)
+    blocks(result, size).copy_(gradient[:, None, :, None] * product / blocks(zero, size))
+    return result
+
+
+def blocks(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """A view `[rows, size[0], columns, size[1], channels, batch]`; what fills no block is left out."""
+    rows, columns = x.shape[0] // size[0], x.shape[1] // size[1]
+    whole = x[: rows * size[0], : columns * size[1]]
+    return whole.unflatten(0, (rows, size[0])).unflatten(2, (columns, size[1]))
+
+
 def _look_up(tables: Tensor, address: Tensor) -> Tensor:
     positions, nodes, batch = address.shape
     index = address.permute(1, 0, 2).reshape(nodes, positions * batch).long()

@@ -26,6 +26,7 @@ static inline void store(float* p, Floats x, Mask m) { _mm512_mask_storeu_ps(p, 
 static inline Floats add(Floats x, Floats y) { return _mm512_add_ps(x, y); }
 static inline Floats sub(Floats x, Floats y) { return _mm512_sub_ps(x, y); }
 static inline Floats mul(Floats x, Floats y) { return _mm512_mul_ps(x, y); }
+static inline Floats max(Floats x, Floats y) { return _mm512_max_ps(x, y); }
 static inline Floats fma(Floats x, Floats y, Floats z) { return _mm512_fmadd_ps(x, y, z); }
 static inline float sum(Floats x) { return _mm512_reduce_add_ps(x); }
 
@@ -90,6 +91,7 @@ static inline void store(float* p, Floats x, Mask m) { _mm256_maskstore_ps(p, m.
 static inline Floats add(Floats x, Floats y) { return _mm256_add_ps(x, y); }
 static inline Floats sub(Floats x, Floats y) { return _mm256_sub_ps(x, y); }
 static inline Floats mul(Floats x, Floats y) { return _mm256_mul_ps(x, y); }
+static inline Floats max(Floats x, Floats y) { return _mm256_max_ps(x, y); }
 static inline Floats fma(Floats x, Floats y, Floats z) { return _mm256_fmadd_ps(x, y, z); }
 static inline float sum(Floats x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
@@ -167,6 +169,7 @@ static inline void store(float* p, Floats x, Mask) { *p = x; }
 static inline Floats add(Floats x, Floats y) { return x + y; }
 static inline Floats sub(Floats x, Floats y) { return x - y; }
 static inline Floats mul(Floats x, Floats y) { return x * y; }
+static inline Floats max(Floats x, Floats y) { return x > y ? x : y; }
 static inline Floats fma(Floats x, Floats y, Floats z) { return x * y + z; }
 static inline float sum(Floats x) { return x; }
 static inline Ints load_bytes(const uint8_t* p) { return *p; }
