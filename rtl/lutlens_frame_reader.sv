@@ -61,9 +61,9 @@ module lutlens_frame_reader #(
   logic [ RoomBits-1:0] reserved_q;  // beats in the FIFO or on their way to it
   logic                 beat_taken;
 
-  assign boundary   = ~address_q[3:0];
+  assign boundary = ~address_q[3:0];
   assign last_burst = remaining_q <= CountBits'(boundary);
-  assign length     = last_burst ? remaining_q[3:0] : boundary;
+  assign length = last_burst ? remaining_q[3:0] : boundary;
   assign issue = active_q && !flush_i && (!m_axi_arvalid || m_axi_arready) &&
       reserved_q <= RoomBits'(FifoBeats - BurstBeats);
   assign command_ready_o = !active_q && !flush_i;

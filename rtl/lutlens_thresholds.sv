@@ -28,7 +28,7 @@ module lutlens_thresholds #(
   end
 
   (* ram_style = "distributed" *)
-  logic [8*PixelBits-1:0] memory[Passes];
+  logic [8*PixelBits-1:0] memory         [Passes];
   logic [            3:0] read_address;
   logic [            3:0] addr_q;
   logic                   read_pending_q;

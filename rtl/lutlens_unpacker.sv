@@ -75,9 +75,9 @@ module lutlens_unpacker #(
       byte_q        <= last_pixel ? '0 : byte_q + 1'b1;
       column_q      <= last_column ? '0 : column_q + 1'b1;
       if (last_column) row_q <= last_pixel ? '0 : row_q + 1'b1;
-      started_q     <= !last_pixel;
+      started_q <= !last_pixel;
       if (last_pixel) pass_q <= last_pass ? '0 : pass_q + 1'b1;
-      error_q       <= frame_error_o && !(last_pixel && last_pass);
+      error_q <= frame_error_o && !(last_pixel && last_pass);
     end else if (m_axis_tready) begin
       m_axis_tvalid <= 1'b0;
     end

@@ -1,0 +1,182 @@
+// Takes frames from the ring, keeps account of those at work, and ends one that takes too long.
+//
+// A frame is at work from the moment it is taken until its record has been acknowledged or it is
+// dropped; only then FRAME_TAIL passes it. Several are at work at a time, as the next ones are read
+// ahead; their records come in order. The oldest is the one whose turn it is.
+//
+// Watchdog: the oldest frame is dropped, the datapath flushed, and the frames behind it are taken from
+// the ring again. Reset is the same flush with the ring emptied. Neither happens in the middle of a
+// record: what has begun on the bus is finished.
+
+module lutlens_frame_control (
+  input  logic        aclk,
+  input  logic        aresetn,
+  // Registers
+  input  logic        enable_i,
+  input  logic        reset_i,
+  input  logic [ 4:0] passes_i,
+  input  logic [31:0] watchdog_cycles_i,
+  input  logic [28:0] frame_base_i,       // in units of 8 bytes
+  input  logic [28:0] frame_stride_i,     // in units of 8 bytes
+  input  logic [15:0] frame_slots_i,
+  input  logic [15:0] frame_head_i,
+  output logic [31:0] frame_tail_o,
+  output logic        busy_o,
+  // To the frame reader
+  output logic        command_valid_o,
+  input  logic        command_ready_i,
+  output logic [28:0] command_address_o,  // in units of 8 bytes
+  input  logic        reader_idle_i,
+  // To everything that holds pixels, beats or scores: forget them
+  output logic        flush_o,
+  // Frame to be taken next, modulo 16
+  output logic [ 3:0] start_index_o,
+  // Passes of the frames at work, minus one
+  output logic [ 3:0] last_pass_o,
+  // Result writer: a record must not begin while `writer_hold_o` is high
+  output logic        writer_hold_o,
+  input  logic        writer_active_i,    // a record has begun and is not finished
+  input  logic        writer_waiting_i,   // a result waits for room in the ring
+  input  logic        record_written_i,
+  input  logic        record_failed_i,
+  // One clock each
+  output logic        ring_clear_o,       // the rings are emptied
+  output logic        frame_begun_o,      // a frame's turn came
+  output logic        frame_dropped_o,
+  output logic        timeout_o,
+  // A frame's turn has come and it will not have ended with this clock
+  output logic        turn_next_o
+);
+  localparam int unsigned MaxFrames = 15;  // one less than lutlens_frame_table has entries
+
+  logic take;  // a frame is taken from the ring
+  logic taken;  // and all reads of it are commanded
+  logic finished;  // the oldest frame's record
+
+  assign finished = record_written_i || record_failed_i;
+
+  // ------------------------------------------------------------------ account
+
+  logic [15:0] start_q;  // frame to be taken next
+  logic [31:0] tail_q;  // oldest frame at work
+  logic [ 3:0] at_work_q;  // frames
+  logic        turn_q;  // the oldest frame's turn has come
+
+  assign frame_begun_o   = !turn_q && at_work_q != '0;
+  assign frame_dropped_o = record_failed_i || timeout_o;
+  assign turn_next_o     = frame_begun_o || (turn_q && !finished && !timeout_o);
+  assign frame_tail_o    = tail_q;
+  assign start_index_o   = start_q[3:0];
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn || ring_clear_o) begin
+      tail_q    <= '0;
+      start_q   <= '0;
+      at_work_q <= '0;
+      turn_q    <= 1'b0;
+    end else begin
+      if (finished || timeout_o) tail_q <= tail_q + 1'b1;
+      if (timeout_o) start_q <= tail_q[15:0] + 1'b1;
+      else if (taken) start_q <= start_q + 1'b1;
+      if (timeout_o) at_work_q <= '0;
+      else at_work_q <= at_work_q + 4'(take) - 4'(finished);
+      turn_q <= turn_next_o;
+    end
+  end
+
+  // ------------------------------------------------------------------ flush
+
+  logic        reset_pending_q;
+  logic        flush_start;
+  logic        flushing_q;
+  logic [ 3:0] settle_q;  // every flush is long enough to be a reset
+  logic [31:0] timer_q;
+  logic        expired;
+
+  assign expired       = turn_q && watchdog_cycles_i != '0 && timer_q >= watchdog_cycles_i;
+  assign flush_start   = !flushing_q && !writer_active_i && (reset_pending_q || expired);
+  assign ring_clear_o  = flush_start && reset_pending_q;
+  assign timeout_o     = flush_start && !reset_pending_q;
+  assign flush_o       = flushing_q;
+  assign writer_hold_o = flush_start || flushing_q;
+  assign busy_o        = at_work_q != '0 || flushing_q || reset_pending_q;
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn) begin
+      reset_pending_q <= 1'b0;
+      flushing_q      <= 1'b0;
+      settle_q        <= '0;
+    end else begin
+      if (reset_i) reset_pending_q <= 1'b1;
+      else if (ring_clear_o) reset_pending_q <= 1'b0;
+      if (flush_start) flushing_q <= 1'b1;
+      else if (reader_idle_i && settle_q == '1) flushing_q <= 1'b0;
+      if (!flushing_q) settle_q <= '0;
+      else if (settle_q != '1) settle_q <= settle_q + 1'b1;
+    end
+  end
+
+  always_ff @(posedge aclk) begin
+    if (!turn_q || watchdog_cycles_i == '0) timer_q <= '0;
+    else if (!writer_active_i && !writer_waiting_i) timer_q <= timer_q + 1'b1;
+  end
+
+  // ------------------------------------------------------------------ frames to commands
+
+  typedef enum logic [1:0] {
+    StIdle,
+    StAddress,  // multiply slot and stride, a bit a clock, from the highest
+    StCommand   // one command a pass
+  } state_e;
+
+  state_e        state_q;
+  logic   [ 3:0] last_pass;  // what PASSES asks for, minus one
+  logic   [ 3:0] pass_q;
+  logic   [ 3:0] bit_q;
+  logic          inside_q;  // this bit of the frame number is one of the slot number's
+  logic   [28:0] offset_q;
+
+  always_comb begin
+    if (passes_i[4]) last_pass = 4'd15;
+    else if (passes_i[3:0] == '0) last_pass = '0;
+    else last_pass = passes_i[3:0] - 1'b1;
+  end
+
+  assign take = state_q == StIdle && enable_i && !writer_hold_o && frame_head_i != start_q &&
+      at_work_q != 4'(MaxFrames) && last_pass_o == last_pass;
+  assign taken = state_q == StCommand && command_ready_i && pass_q == last_pass_o;
+  assign command_valid_o = state_q == StCommand;
+  assign command_address_o = frame_base_i + offset_q;
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn || writer_hold_o) begin
+      state_q <= StIdle;
+    end else begin
+      unique case (state_q)
+        StIdle:    if (take) state_q <= StAddress;
+        StAddress: if (bit_q == '0) state_q <= StCommand;
+        default:   if (taken) state_q <= StIdle;
+      endcase
+    end
+  end
+
+  always_ff @(posedge aclk) begin
+    if (state_q == StIdle) begin
+      bit_q    <= '1;
+      inside_q <= 1'b0;
+      offset_q <= '0;
+      pass_q   <= '0;
+    end else if (state_q == StAddress) begin
+      bit_q    <= bit_q - 1'b1;
+      inside_q <= inside_q || frame_slots_i[bit_q];
+      offset_q <= {offset_q[27:0], 1'b0} + (inside_q && start_q[bit_q] ? frame_stride_i : '0);
+    end else if (command_ready_i) begin
+      pass_q <= pass_q + 1'b1;
+    end
+  end
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn) last_pass_o <= '0;
+    else if (at_work_q == '0 && !take) last_pass_o <= last_pass;
+  end
+endmodule

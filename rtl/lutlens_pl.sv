@@ -1,0 +1,440 @@
+// The whole programmable logic of a lutlens overlay: registers, rings, core.
+//
+// Two bus ports fit the PS7 without converters: an AXI4-Lite slave for its general purpose master, and
+// a 64-bit master for its high performance slave: bursts of at most 16 beats, WID driven, so AXI3
+// takes them too. One clock domain. `lutlens_network` and `lutlens_network_pkg` are generated from a
+// lutnet, `lutlens_registers` from lutlens.rdl.
+
+module lutlens_pl
+  import lutlens_network_pkg::*;
+(
+  input  logic        aclk,
+  input  logic        aresetn,
+  output logic        irq,
+  // Registers
+  input  logic [15:0] s_axil_awaddr,
+  input  logic [ 2:0] s_axil_awprot,
+  input  logic        s_axil_awvalid,
+  output logic        s_axil_awready,
+  input  logic [31:0] s_axil_wdata,
+  input  logic [ 3:0] s_axil_wstrb,
+  input  logic        s_axil_wvalid,
+  output logic        s_axil_wready,
+  output logic [ 1:0] s_axil_bresp,
+  output logic        s_axil_bvalid,
+  input  logic        s_axil_bready,
+  input  logic [15:0] s_axil_araddr,
+  input  logic [ 2:0] s_axil_arprot,
+  input  logic        s_axil_arvalid,
+  output logic        s_axil_arready,
+  output logic [31:0] s_axil_rdata,
+  output logic [ 1:0] s_axil_rresp,
+  output logic        s_axil_rvalid,
+  input  logic        s_axil_rready,
+  // Memory
+  output logic [ 5:0] m_axi_awid,
+  output logic [31:0] m_axi_awaddr,
+  output logic [ 7:0] m_axi_awlen,
+  output logic [ 2:0] m_axi_awsize,
+  output logic [ 1:0] m_axi_awburst,
+  output logic        m_axi_awlock,
+  output logic [ 3:0] m_axi_awcache,
+  output logic [ 2:0] m_axi_awprot,
+  output logic [ 3:0] m_axi_awqos,
+  output logic        m_axi_awvalid,
+  input  logic        m_axi_awready,
+  output logic [ 5:0] m_axi_wid,
+  output logic [63:0] m_axi_wdata,
+  output logic [ 7:0] m_axi_wstrb,
+  output logic        m_axi_wlast,
+  output logic        m_axi_wvalid,
+  input  logic        m_axi_wready,
+  input  logic [ 5:0] m_axi_bid,
+  input  logic [ 1:0] m_axi_bresp,
+  input  logic        m_axi_bvalid,
+  output logic        m_axi_bready,
+  output logic [ 5:0] m_axi_arid,
+  output logic [31:0] m_axi_araddr,
+  output logic [ 7:0] m_axi_arlen,
+  output logic [ 2:0] m_axi_arsize,
+  output logic [ 1:0] m_axi_arburst,
+  output logic        m_axi_arlock,
+  output logic [ 3:0] m_axi_arcache,
+  output logic [ 2:0] m_axi_arprot,
+  output logic [ 3:0] m_axi_arqos,
+  output logic        m_axi_arvalid,
+  input  logic        m_axi_arready,
+  input  logic [ 5:0] m_axi_rid,
+  input  logic [63:0] m_axi_rdata,
+  input  logic [ 1:0] m_axi_rresp,
+  input  logic        m_axi_rlast,
+  input  logic        m_axi_rvalid,
+  output logic        m_axi_rready
+);
+  // Size of a record: the next power of two from 8 + 2 * CLASSES, at least 32.
+  localparam int unsigned RecordUsed = 8 + 2 * CLASSES;
+  localparam int unsigned RecordBytes = (RecordUsed > 32) ? 1 << $clog2(RecordUsed) : 32;
+
+  // ------------------------------------------------------------------ registers
+
+  lutlens_registers_pkg::lutlens__in_t  registers_in;
+  lutlens_registers_pkg::lutlens__out_t registers_out;
+
+  lutlens_registers u_registers (
+    .clk         (aclk),
+    .rst_n       (aresetn),
+    .s_axil_awready,
+    .s_axil_awvalid,
+    .s_axil_awaddr,
+    .s_axil_awprot,
+    .s_axil_wready,
+    .s_axil_wvalid,
+    .s_axil_wdata,
+    // Writes are whole words, as AXI4-Lite allows: byte enables would cost a LUT for every register bit.
+    .s_axil_wstrb('1),
+    .s_axil_bready,
+    .s_axil_bvalid,
+    .s_axil_bresp,
+    .s_axil_arready,
+    .s_axil_arvalid,
+    .s_axil_araddr,
+    .s_axil_arprot,
+    .s_axil_rready,
+    .s_axil_rvalid,
+    .s_axil_rdata,
+    .s_axil_rresp,
+    .hwif_in     (registers_in),
+    .hwif_out    (registers_out)
+  );
+
+  logic [            31:0] frame_tail;
+  logic                    busy;
+  logic [            31:0] result_head;
+  logic                    rings_cleared;
+  logic                    clear_errors;
+  logic                    clear_counters;
+  logic                    read_error;
+  logic                    write_error;
+  logic                    timeout;
+  logic                    record_written;
+  logic                    thresholds_wr_ack;
+  logic                    thresholds_rd_ack;
+  logic [8*PIXEL_BITS-1:0] thresholds_rd_data;
+  logic [            31:0] frames_in;
+  logic [            31:0] frames_out;
+  logic [            31:0] frames_dropped;
+  logic [            31:0] cycles;
+  logic [            31:0] frame_cycles;
+  logic [            31:0] latency_last;
+  logic [            31:0] latency_max;
+  logic [            31:0] read_errors;
+  logic [            31:0] write_errors;
+  logic [            31:0] watchdog_timeouts;
+
+  assign clear_errors = registers_out.CONTROL.clear_errors.value || rings_cleared;
+  assign clear_counters = registers_out.CONTROL.clear_counters.value || rings_cleared;
+  assign irq = (registers_out.IRQ_STATUS.result.value && registers_out.IRQ_ENABLE.result.value) ||
+      (registers_out.IRQ_STATUS.error.value && registers_out.IRQ_ENABLE.error.value);
+
+  always_comb begin
+    registers_in.BUILD_ID_LOW.value.next      = BUILD_ID[31:0];
+    registers_in.BUILD_ID_HIGH.value.next     = BUILD_ID[63:32];
+    registers_in.IMAGE_WIDTH.value.next       = 16'(IMAGE_WIDTH);
+    registers_in.IMAGE_HEIGHT.value.next      = 16'(IMAGE_HEIGHT);
+    registers_in.CLASSES.value.next           = 16'(CLASSES);
+    registers_in.ENCODER_BITS.value.next      = 8'(PIXEL_BITS);
+    registers_in.RECORD_BYTES.value.next      = 16'(RecordBytes);
+    registers_in.STATUS.busy.next             = busy;
+    registers_in.STATUS.read_error.hwset      = read_error;
+    registers_in.STATUS.read_error.hwclr      = clear_errors;
+    registers_in.STATUS.write_error.hwset     = write_error;
+    registers_in.STATUS.write_error.hwclr     = clear_errors;
+    registers_in.STATUS.watchdog.hwset        = timeout;
+    registers_in.STATUS.watchdog.hwclr        = clear_errors;
+    registers_in.IRQ_STATUS.result.hwset      = record_written;
+    registers_in.IRQ_STATUS.result.hwclr      = rings_cleared;
+    registers_in.IRQ_STATUS.error.hwset       = read_error || write_error || timeout;
+    registers_in.IRQ_STATUS.error.hwclr       = rings_cleared;
+    registers_in.FRAME_HEAD.value.hwclr       = rings_cleared;
+    registers_in.FRAME_TAIL.value.next        = frame_tail;
+    registers_in.RESULT_HEAD.value.next       = result_head;
+    registers_in.RESULT_TAIL.value.hwclr      = rings_cleared;
+    registers_in.FRAMES_IN.value.next         = frames_in;
+    registers_in.FRAMES_OUT.value.next        = frames_out;
+    registers_in.FRAMES_DROPPED.value.next    = frames_dropped;
+    registers_in.CYCLES.value.next            = cycles;
+    registers_in.FRAME_CYCLES.value.next      = frame_cycles;
+    registers_in.LATENCY_LAST.value.next      = latency_last;
+    registers_in.LATENCY_MAX.value.next       = latency_max;
+    registers_in.READ_ERRORS.value.next       = read_errors;
+    registers_in.WRITE_ERRORS.value.next      = write_errors;
+    registers_in.WATCHDOG_TIMEOUTS.value.next = watchdog_timeouts;
+    registers_in.THRESHOLDS.wr_ack            = thresholds_wr_ack;
+    registers_in.THRESHOLDS.rd_ack            = thresholds_rd_ack;
+    registers_in.THRESHOLDS.rd_data           = 32'(thresholds_rd_data);
+  end
+
+  // ------------------------------------------------------------------ frames
+
+  logic        flush;
+  logic        datapath_resetn;
+  logic        command_valid;
+  logic        command_ready;
+  logic [28:0] command_address;
+  logic        reader_idle;
+  logic [ 3:0] start_index;
+  logic [ 3:0] last_pass;
+  logic        writer_hold;
+  logic        writer_active;
+  logic        writer_waiting;
+  logic        record_failed;
+  logic        frame_begun;
+  logic        frame_dropped;
+  logic        turn_next;
+
+  // A register, as it drives the reset of every pipeline.
+  always_ff @(posedge aclk) datapath_resetn <= aresetn && !flush;
+
+  lutlens_frame_control u_frame_control (
+    .aclk,
+    .aresetn,
+    .enable_i         (registers_out.CONTROL.enable.value),
+    .reset_i          (registers_out.CONTROL.reset.value),
+    .passes_i         (registers_out.PASSES.value.value),
+    .watchdog_cycles_i(registers_out.WATCHDOG_CYCLES.value.value),
+    .frame_base_i     (registers_out.FRAME_BASE.value.value),
+    .frame_stride_i   (registers_out.FRAME_STRIDE.value.value),
+    .frame_slots_i    (registers_out.FRAME_SLOTS.value.value),
+    .frame_head_i     (registers_out.FRAME_HEAD.value.value[15:0]),
+    .frame_tail_o     (frame_tail),
+    .busy_o           (busy),
+    .command_valid_o  (command_valid),
+    .command_ready_i  (command_ready),
+    .command_address_o(command_address),
+    .reader_idle_i    (reader_idle),
+    .flush_o          (flush),
+    .start_index_o    (start_index),
+    .last_pass_o      (last_pass),
+    .writer_hold_o    (writer_hold),
+    .writer_active_i  (writer_active),
+    .writer_waiting_i (writer_waiting),
+    .record_written_i (record_written),
+    .record_failed_i  (record_failed),
+    .ring_clear_o     (rings_cleared),
+    .frame_begun_o    (frame_begun),
+    .frame_dropped_o  (frame_dropped),
+    .timeout_o        (timeout),
+    .turn_next_o      (turn_next)
+  );
+
+  // ------------------------------------------------------------------ pixels
+
+  logic                    beat_valid;
+  logic                    beat_ready;
+  logic [            63:0] beat_data;
+  logic                    beat_error;
+  logic [             7:0] pixel_tdata;
+  logic                    pixel_tvalid;
+  logic                    pixel_tready;
+  logic                    pixel_tuser;
+  logic                    pixel_tlast;
+  logic                    pass_first;
+  logic [             3:0] pass;
+  logic                    frame_first;
+  logic                    frame_last;
+  logic                    frame_error;
+  logic [8*PIXEL_BITS-1:0] thresholds;
+
+  lutlens_frame_reader #(
+    .ImageBytes(IMAGE_WIDTH * IMAGE_HEIGHT)
+  ) u_frame_reader (
+    .aclk,
+    .aresetn,
+    .flush_i          (flush),
+    .idle_o           (reader_idle),
+    .command_valid_i  (command_valid),
+    .command_ready_o  (command_ready),
+    .command_address_i(command_address),
+    .beat_valid_o     (beat_valid),
+    .beat_ready_i     (beat_ready),
+    .beat_data_o      (beat_data),
+    .beat_error_o     (beat_error),
+    .read_error_o     (read_error),
+    .m_axi_araddr,
+    .m_axi_arlen      (m_axi_arlen[3:0]),
+    .m_axi_arvalid,
+    .m_axi_arready,
+    .m_axi_rdata,
+    .m_axi_rerror     (m_axi_rresp[1]),
+    .m_axi_rlast,
+    .m_axi_rvalid,
+    .m_axi_rready
+  );
+
+  lutlens_unpacker #(
+    .ImageWidth (IMAGE_WIDTH),
+    .ImageHeight(IMAGE_HEIGHT)
+  ) u_unpacker (
+    .aclk,
+    .aresetn      (datapath_resetn),
+    .last_pass_i  (last_pass),
+    .beat_valid_i (beat_valid),
+    .beat_ready_o (beat_ready),
+    .beat_data_i  (beat_data),
+    .beat_error_i (beat_error),
+    .m_axis_tdata (pixel_tdata),
+    .m_axis_tvalid(pixel_tvalid),
+    .m_axis_tready(pixel_tready),
+    .m_axis_tuser (pixel_tuser),
+    .m_axis_tlast (pixel_tlast),
+    .pass_first_o (pass_first),
+    .pass_o       (pass),
+    .frame_first_o(frame_first),
+    .frame_last_o (frame_last),
+    .frame_error_o(frame_error)
+  );
+
+  lutlens_thresholds #(
+    .PixelBits(PIXEL_BITS)
+  ) u_thresholds (
+    .aclk,
+    .aresetn,
+    .req_i       (registers_out.THRESHOLDS.req),
+    .req_is_wr_i (registers_out.THRESHOLDS.req_is_wr),
+    .addr_i      (registers_out.THRESHOLDS.addr[5:2]),
+    .wr_data_i   (registers_out.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
+    .wr_ack_o    (thresholds_wr_ack),
+    .rd_ack_o    (thresholds_rd_ack),
+    .rd_data_o   (thresholds_rd_data),
+    .load_i      (pass_first),
+    .pass_i      (pass),
+    .thresholds_o(thresholds)
+  );
+
+  // ------------------------------------------------------------------ results
+
+  logic [15:0] result_tdata;
+  logic        result_tvalid;
+  logic        result_tready;
+  logic        result_tlast;
+  logic [31:0] start_cycles;
+  logic        read_failed;
+
+  lutlens_core u_core (
+    .aclk,
+    .aresetn      (datapath_resetn),
+    .last_pass_i  (last_pass),
+    .thresholds_i (thresholds),
+    .s_axis_tdata (pixel_tdata),
+    .s_axis_tvalid(pixel_tvalid),
+    .s_axis_tready(pixel_tready),
+    .s_axis_tuser (pixel_tuser),
+    .s_axis_tlast (pixel_tlast),
+    .m_axis_tdata (result_tdata),
+    .m_axis_tvalid(result_tvalid),
+    .m_axis_tready(result_tready),
+    .m_axis_tlast (result_tlast)
+  );
+
+  lutlens_frame_table u_frame_table (
+    .aclk,
+    .flush_i       (!datapath_resetn),
+    .start_index_i (start_index),
+    .cycles_i      (cycles),
+    .frame_first_i (frame_first),
+    .frame_last_i  (frame_last),
+    .frame_error_i (frame_error),
+    .index_i       (frame_tail[3:0]),
+    .start_cycles_o(start_cycles),
+    .error_o       (read_failed)
+  );
+
+  lutlens_result_writer #(
+    .RecordBytes(RecordBytes)
+  ) u_result_writer (
+    .aclk,
+    .aresetn,
+    .result_base_i   (registers_out.RESULT_BASE.value.value),
+    .result_slots_i  (registers_out.RESULT_SLOTS.value.value),
+    .result_tail_i   (registers_out.RESULT_TAIL.value.value[15:0]),
+    .result_head_o   (result_head),
+    .ring_clear_i    (rings_cleared),
+    .hold_i          (writer_hold),
+    .active_o        (writer_active),
+    .waiting_o       (writer_waiting),
+    .record_written_o(record_written),
+    .record_failed_o (record_failed),
+    .write_error_o   (write_error),
+    .sequence_i      (frame_tail),
+    .read_error_i    (read_failed),
+    .s_axis_tdata    (result_tdata),
+    .s_axis_tvalid   (result_tvalid),
+    .s_axis_tready   (result_tready),
+    .s_axis_tlast    (result_tlast),
+    .m_axi_awaddr,
+    .m_axi_awlen     (m_axi_awlen[3:0]),
+    .m_axi_awvalid,
+    .m_axi_awready,
+    .m_axi_wdata,
+    .m_axi_wlast,
+    .m_axi_wvalid,
+    .m_axi_wready,
+    .m_axi_berror    (m_axi_bresp[1]),
+    .m_axi_bvalid,
+    .m_axi_bready
+  );
+
+  lutlens_counters u_counters (
+    .aclk,
+    .aresetn,
+    .clear_i            (clear_counters),
+    .turn_next_i        (turn_next && !rings_cleared),
+    .frame_begun_i      (frame_begun),
+    .record_written_i   (record_written),
+    .frame_dropped_i    (frame_dropped),
+    .read_error_i       (read_error),
+    .write_error_i      (write_error),
+    .timeout_i          (timeout),
+    .start_cycles_i     (start_cycles),
+    .frames_in_o        (frames_in),
+    .frames_out_o       (frames_out),
+    .frames_dropped_o   (frames_dropped),
+    .cycles_o           (cycles),
+    .frame_cycles_o     (frame_cycles),
+    .latency_last_o     (latency_last),
+    .latency_max_o      (latency_max),
+    .read_errors_o      (read_errors),
+    .write_errors_o     (write_errors),
+    .watchdog_timeouts_o(watchdog_timeouts)
+  );
+
+  // ------------------------------------------------------------------ bus attributes
+
+  // One ID everywhere, so that everything stays in order; whole 64-bit beats, incrementing addresses.
+  assign m_axi_awid       = '0;
+  assign m_axi_awlen[7:4] = '0;
+  assign m_axi_awsize     = 3'd3;
+  assign m_axi_awburst    = 2'b01;
+  assign m_axi_awlock     = 1'b0;
+  assign m_axi_awcache    = 4'b0011;
+  assign m_axi_awprot     = '0;
+  assign m_axi_awqos      = '0;
+  assign m_axi_wid        = '0;
+  assign m_axi_wstrb      = '1;
+  assign m_axi_arid       = '0;
+  assign m_axi_arlen[7:4] = '0;
+  assign m_axi_arsize     = 3'd3;
+  assign m_axi_arburst    = 2'b01;
+  assign m_axi_arlock     = 1'b0;
+  assign m_axi_arcache    = 4'b0011;
+  assign m_axi_arprot     = '0;
+  assign m_axi_arqos      = '0;
+
+  logic unused_bits;
+
+  assign unused_bits = ^{s_axil_wstrb, m_axi_bid, m_axi_bresp[0], m_axi_rid, m_axi_rresp[0],
+                    registers_out.FRAME_HEAD.value.value[31:16],
+                    registers_out.RESULT_TAIL.value.value[31:16],
+                    registers_out.THRESHOLDS.addr[1:0], registers_out.THRESHOLDS.wr_biten,
+                    registers_out.THRESHOLDS.wr_data};
+endmodule
