@@ -1,7 +1,7 @@
 """Golden vectors: images and the scores that the network must give them, shipped with an overlay.
 
-The driver replays them before it says that it is ready. The images are drawn by a program, with noise
-beside them, because a data set's may not be shipped; the scores come from the generated C.
+The driver replays them before it says that it is ready. The images are drawn by a program, with
+noise beside them, because a data set's may not be shipped; the scores come from the generated C.
 """
 
 from __future__ import annotations

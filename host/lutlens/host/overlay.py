@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -143,10 +143,8 @@ def _replacement(target: Path) -> Iterator[Path]:
         new, old = Path(scratch, "new"), Path(scratch, "old")
         new.mkdir()
         yield new
-        try:
+        with suppress(FileNotFoundError):
             target.rename(old)
-        except FileNotFoundError:
-            pass
         try:
             new.rename(target)
         except OSError:

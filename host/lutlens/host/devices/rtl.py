@@ -1,0 +1,145 @@
+"""The `rtl` device: the whole programmable logic under Verilator, exact to the clock.
+
+Time advances with register accesses: each takes the clocks that AXI4-Lite needs, and a register that
+software polls runs the simulation further before it is read. The memory answers as a busy PS7 port
+does (`Stalls`), the same way on every run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import NamedTuple
+
+from lutlens.board import registers as reg
+from lutlens.board.manifest import Manifest
+from lutlens.host import verilator
+from lutlens.host.devices.base import SimulatedDevice
+from lutlens.host.devices.ddr import Ddr, DeviceError
+from lutlens.host.lutnet import Lutnet
+
+POLL_CLOCKS = 1000
+_POLLED = frozenset({reg.STATUS, reg.FRAME_TAIL, reg.RESULT_HEAD})
+_HARNESS = Path(__file__).with_name("harness.cpp")
+
+
+class Stalls(NamedTuple):
+    """How the memory behaves on the AXI master's port.
+
+    latency_min, latency_max: clocks from a burst's address to its first data or its response.
+    gap: probability, in 1/256, that a channel pauses on a clock; each channel for itself.
+    refresh_interval, refresh_clocks: every so many clocks no read data come for so many clocks, as
+        when the memory is refreshed or another master has it; 0 for never.
+    outstanding: bursts that are accepted ahead, of reads and of writes each.
+    """
+
+    latency_min: int
+    latency_max: int
+    gap: int
+    refresh_interval: int
+    refresh_clocks: int
+    outstanding: int
+
+
+STALLS = {
+    "none": Stalls(1, 1, 0, 0, 0, 8),
+    "busy": Stalls(25, 60, 26, 1000, 40, 8),
+    "heavy": Stalls(60, 200, 128, 500, 150, 4),
+}
+"""By name. "busy", the default, is our assumption of a PS7 port beside Linux and a camera."""
+
+
+class RtlDevice(SimulatedDevice):
+    """Slow and exact.
+
+    stalls: of the memory.
+    seed: of the stalls and of flip-flops that have no reset.
+    """
+
+    kind = "rtl"
+
+    def __init__(self, stalls: Stalls = STALLS["busy"], seed: int = 1) -> None:
+        super().__init__()
+        self.stalls = stalls
+        self.seed = seed
+
+    def configure(self, lutnet: Lutnet, manifest: Manifest) -> Rtl:
+        library = build(lutnet, manifest.geometry.max_width)
+        return Rtl(library, self.ddr, self.stalls, self.seed)
+
+
+class Rtl:
+    """A running simulation.
+
+    library: as `build` makes it.
+    """
+
+    def __init__(self, library: Path, ddr: Ddr, stalls: Stalls, seed: int) -> None:
+        self._library = ctypes.CDLL(str(library))
+        self._library.lutlens_open.restype = ctypes.c_void_p
+        self._library.lutlens_clocks.restype = ctypes.c_uint64
+        self._library.lutlens_violation.restype = ctypes.c_char_p
+        self._ddr = ddr  # keeps the memory alive
+        self._board: ctypes.c_void_p | None = ctypes.c_void_p(
+            self._library.lutlens_open(
+                ctypes.c_void_p(ddr.memory.ctypes.data),
+                ctypes.c_void_p(ddr.mapped.ctypes.data),
+                ctypes.c_uint64(ddr.base),
+                ctypes.c_uint64(ddr.size),
+                (ctypes.c_uint32 * len(stalls))(*stalls),
+                ctypes.c_uint64(seed),
+            )
+        )
+
+    @property
+    def clocks(self) -> int:
+        """Clocks since the simulation began."""
+        return int(self._library.lutlens_clocks(self._board))
+
+    @property
+    def interrupt(self) -> bool:
+        """The interrupt line."""
+        return bool(self._library.lutlens_interrupt(self._board))
+
+    def advance(self, clocks: int) -> None:
+        """Let time pass. Raises DeviceError if the logic broke a rule of AXI."""
+        self._library.lutlens_advance(self._board, ctypes.c_uint64(clocks))
+        self._check_rules()
+
+    def read(self, offset: int) -> int:
+        if offset in _POLLED:
+            self.advance(POLL_CLOCKS)
+        value = ctypes.c_uint32()
+        status = self._library.lutlens_read(self._board, offset, ctypes.byref(value))
+        self._check("read", offset, status)
+        return value.value
+
+    def write(self, offset: int, value: int) -> None:
+        status = self._library.lutlens_write(self._board, offset, ctypes.c_uint32(value))
+        self._check("write", offset, status)
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._library.lutlens_close(self._board)
+            self._board = None
+
+    def _check(self, access: str, offset: int, status: int) -> None:
+        if status:
+            answer = "no answer" if status < 0 else f"response {status}"
+            raise DeviceError(f"register {access} at offset {offset:#06x}: {answer}")
+        self._check_rules()
+
+    def _check_rules(self) -> None:
+        breach: bytes | None = self._library.lutlens_violation(self._board)
+        if breach is not None:
+            raise DeviceError(f"the programmable logic broke an AXI rule: {breach.decode()}")
+
+
+def build(lutnet: Lutnet, max_width: int) -> Path:
+    """The simulation of the whole programmable logic with this network, compiled once.
+
+    Raises VerilatorError or CompilationError.
+    """
+    return verilator.build(
+        sources(lutnet, max_width), "lutlens_pl", _HARNESS.read_text(), name="lutlens_pl"
+    )
