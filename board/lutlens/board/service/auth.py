@@ -1,8 +1,9 @@
 """Who may do what: the bearer token, and the checks that keep other web sites out.
 
-A browser sends requests to 127.0.0.1 on behalf of any page that it shows. So the name by which the service was
-called has to be its own (DNS rebinding), and whatever is not a plain read has to come from the service's own page
-(cross-site requests; RFC 6454 origins). Programs other than browsers send no Origin and pass.
+A browser sends requests to 127.0.0.1 on behalf of any page that it shows. So the name by which the
+service was called has to be its own (DNS rebinding), and whatever is not a plain read has to come
+from the service's own page (cross-site requests; RFC 6454 origins). Programs other than browsers
+send no Origin and pass.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from lutlens.board.service.errors import RequestError, problem
 from lutlens.board.service.settings import ServiceSettings
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -22,7 +22,7 @@ SECURITY_HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds SECURITY_HEADERS to every response, and forbids caching unless the route allows it."""
+    """ASGI middleware: SECURITY_HEADERS on every response; no caching unless a route allows it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""What goes over the wire: typed, described, with examples; the OpenAPI page and client generators read them."""
+"""What goes over the wire: typed, described, with examples; client generators read them."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ class DeviceInfo(_Model):
     kind: Annotated[
         Literal["board", "model", "rtl"],
         Field(
-            description="`board`: real programmable logic. `model`: registers and network in software."
-            " `rtl`: the whole design, simulated cycle by cycle."
+            description="`board`: real programmable logic. `model`: registers and network in"
+            " software. `rtl`: the whole design, simulated cycle by cycle."
         ),
     ]
     name: Annotated[str, Field(examples=["lutlens model"])]
@@ -123,6 +123,9 @@ class OverlayInfo(_Model):
     description: str
     build_id: Annotated[str, Field(examples=["6e1f0c9a5b7d2e34"])]
     classes: Annotated[list[str], Field(examples=[["0", "1", "2"]])]
+    bits_per_class: Annotated[
+        int, Field(ge=1, description="The highest score of one pass.", examples=[48])
+    ]
     passes: Annotated[
         list[int], Field(description="The K that it has thresholds for.", examples=[[1, 3, 7, 15]])
     ]

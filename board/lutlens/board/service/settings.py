@@ -16,8 +16,8 @@ class ServiceSettings(BaseModel):
     """Given on the command line, never by a request.
 
     host, port: where to listen.
-    token: bearer token that changes ask for. Left out, a service bound to loopback has none, and any other
-        gets a random one, which `url` carries.
+    token: bearer token that changes ask for. Left out, a service bound to loopback has none, and
+        any other gets a random one, which `url` carries.
     allowed_hosts: further names by which browsers may call the service.
     max_upload_bytes: the largest request body.
     max_pixels: the largest image, by its header, that is decoded.
@@ -62,7 +62,8 @@ class ServiceSettings(BaseModel):
     def accepts_host(self, name: str) -> bool:
         """Whether a browser may have called the service by this name.
 
-        DNS rebinding needs a name that its attacker owns, so names of this machine and plain addresses are safe.
+        DNS rebinding needs a name that its attacker owns: this machine's names and plain addresses
+        are safe.
         """
         name = name.lower().rstrip(".")
         own = socket.gethostname().lower()

@@ -1,4 +1,4 @@
-"""What is taken from a client as an image: PNG or JPEG, bounded in bytes and, before decoding, in pixels."""
+"""Images from clients: PNG or JPEG, bounded in bytes and, before decoding, in pixels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
+from lutlens.board.service.errors import RequestError, problem
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from lutlens.board.service.errors import RequestError, problem
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
@@ -23,7 +22,7 @@ JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 
 
 class BodyLimit:
-    """ASGI middleware: counts a request's body as it streams in, and ends it at the limit with 413."""
+    """ASGI middleware: counts a request's body as it streams in, ends it at the limit with 413."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
@@ -56,8 +55,8 @@ class BodyLimit:
 def decode(data: bytes, name: str, max_pixels: int) -> npt.NDArray[np.uint8]:
     """A PNG or JPEG file as BGR uint8 `[h, w, 3]`, turned as its EXIF data says.
 
-    Blocking. Raises RequestError that names the file: 415 for another format, 413 for more than `max_pixels`
-    pixels (known from the header, nothing is decoded), 422 for a file that is damaged.
+    Blocking. Raises RequestError that names the file: 415 for another format, 413 for more than
+    `max_pixels` pixels (known from the header, nothing is decoded), 422 for a damaged file.
     """
     kind = image_kind(data)
     if kind is None:

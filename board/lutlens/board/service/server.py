@@ -1,0 +1,40 @@
+"""uvicorn around the application: bounded, and quick to stop though streams are open."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+from lutlens.board.service.context import Context
+
+GRACE_S = 3
+MAX_MESSAGE_BYTES = 4096  # viewers send acknowledgements, nothing else
+BACKLOG = 128
+
+
+class Server(uvicorn.Server):
+    """Ends the viewers' streams first: uvicorn waits for open responses, and these never end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        context: Context = self.config.app.state.context  # type: ignore[union-attr]
+        context.hub.dismiss()
+        await super().shutdown(sockets)
+
+
+def serve(app: FastAPI, *, log_level: str = "warning") -> None:
+    """Serve until interrupted. Raises SystemExit if the port is taken."""
+    context: Context = app.state.context
+    config = uvicorn.Config(
+        app,
+        host=context.settings.host,
+        port=context.settings.port,
+        log_level=log_level,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # JPEG does not get smaller, only the processor busier
+    )
+    Server(config).run()

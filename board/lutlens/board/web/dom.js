@@ -1,0 +1,60 @@
+// Building blocks of the page: elements by id, new elements, theme colours, a digit's colour.
+
+export const byId = (id) => document.getElementById(id);
+
+/** A new element with properties (dataset by `data`, custom style properties by `style`) and children. */
+export function element(tag, { data = {}, style = {}, ...properties } = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  Object.assign(made.dataset, data);
+  for (const [name, value] of Object.entries(style)) made.style.setProperty(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Set an element's text only if it differs: the layout and screen readers are left alone. */
+export function say(target, text) {
+  const value = String(text);
+  if (target.textContent !== value) target.textContent = value;
+}
+
+let tokens = null;
+addEventListener("themechange", () => {
+  tokens = null;
+});
+
+/** A colour of the current theme, such as `--accent`. */
+export function token(name) {
+  tokens ??= getComputedStyle(document.documentElement);
+  return tokens.getPropertyValue(name).trim();
+}
+
+// The resistor colour code has ten colours; a further class begins again.
+const DARK = new Set([0, 1, 2, 6, 7]);
+
+export const tintOf = (digit) => `--digit-${digit % 10}`;
+
+/** The colour for a bar: the digit's, or a stand-in where that would sink into the ground. */
+export function barOf(digit) {
+  const n = digit % 10;
+  return [0, 1, 9].includes(n) ? `var(--bar-${n})` : `var(--digit-${n})`;
+}
+
+export const isDark = (digit) => DARK.has(digit % 10);
+
+/** Dress an element in a digit's colour. */
+export function tint(target, digit) {
+  target.classList.add("tint");
+  target.style.setProperty("--tint", `var(${tintOf(digit)})`);
+  target.toggleAttribute("data-dark", isDark(digit));
+}
+
+/** Make a canvas as sharp as the screen; returns its context, scaled to CSS pixels, and its size in them. */
+export function fit(canvas) {
+  const ratio = devicePixelRatio || 1;
+  const { width, height } = canvas.getBoundingClientRect();
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return { context, width, height };
+}

@@ -1,0 +1,84 @@
+// One recognition: the 28x28 view that the network saw, its answer, and the score of every class.
+
+import { barOf, byId, element, say, tint } from "./dom.js";
+
+const SIDE = 28;
+const MOST_CELLS = 64;
+
+export class Reading {
+  #rows = [];
+  #overlay = { classes: [], bits_per_class: 1 };
+  #k = 1;
+
+  constructor(id, { compact = false } = {}) {
+    this.root = byId(id);
+    this.view = element("canvas", { width: SIDE, height: SIDE });
+    this.view.setAttribute("role", "img");
+    this.view.setAttribute("aria-label", "The 28 by 28 pixels that the network saw");
+    this.digit = element("b", {}, "–");
+    this.margin = element("strong", {}, "–");
+    const answer = element("div", { className: "answer" }, this.digit, element("p", {}, this.margin, "margin over the second best"));
+    const seen = element("div", { className: "seen" }, this.view);
+    this.bars = element("dl", { className: "bars" });
+    this.bars.setAttribute("aria-label", "Score of every class");
+    this.root.append(element("div", { className: "look" }, seen, answer), this.bars);
+    this.root.classList.toggle("compact", compact);
+    this.clear();
+  }
+
+  /** Take over the overlay's classes and K: how many rows and cells there are. */
+  shape(overlay, k) {
+    this.#k = k;
+    if (overlay.build_id === this.#overlay.build_id) return;
+    this.#overlay = overlay;
+    const bits = overlay.bits_per_class;
+    const cells = bits <= MOST_CELLS ? bits : Math.round(MOST_CELLS * 0.75);
+    this.#rows = overlay.classes.map((label, digit) => {
+      const name = element("dt", {}, label);
+      tint(name, digit);
+      const bar = element("div", { className: "bar", style: { "--cells": cells, "--bar": barOf(digit) } }, element("i"), element("i"));
+      const sum = element("dd", { className: "sum" }, "0");
+      return { name, bar, sum, cell: element("dd", {}, bar) };
+    });
+    this.bars.replaceChildren(...this.#rows.flatMap((row) => [row.name, row.cell, row.sum]));
+    this.clear();
+  }
+
+  show({ digit, label, margin, scores, view }) {
+    delete this.root.dataset.empty;
+    say(this.digit, label);
+    tint(this.digit, digit);
+    say(this.margin, `+${margin}`);
+    this.#draw(Uint8Array.from(atob(view), (c) => c.charCodeAt(0)));
+    const most = this.#overlay.bits_per_class * this.#k;
+    this.#rows.forEach(({ bar, sum }, i) => {
+      const score = scores[i] ?? 0;
+      const won = i === digit;
+      bar.classList.toggle("won", won);
+      bar.style.setProperty("--fill", `${Math.min(100, (100 * score) / most)}%`);
+      bar.style.setProperty("--from", won ? `${(100 * (score - margin)) / most}%` : "0%");
+      sum.classList.toggle("best", won);
+      say(sum, score);
+    });
+  }
+
+  clear() {
+    this.root.dataset.empty = "";
+    say(this.digit, "–");
+    this.digit.classList.remove("tint");
+    say(this.margin, "–");
+    this.#draw(new Uint8Array(SIDE * SIDE));
+    for (const { bar, sum } of this.#rows) {
+      bar.classList.remove("won");
+      bar.style.setProperty("--fill", "0%");
+      sum.classList.remove("best");
+      say(sum, 0);
+    }
+  }
+
+  #draw(grey) {
+    const image = new ImageData(SIDE, SIDE);
+    grey.forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
+    this.view.getContext("2d").putImageData(image, 0, 0);
+  }
+}
