@@ -25,7 +25,7 @@ module lutlens_compressor #(
       for (int unsigned i = 0; i < Inputs; i++) begin
         if (address[i]) sum += (i < Ones) ? 1 : (i < Ones + Twos) ? 2 : 4;
       end
-      sum_table[address] = sum[position];
+      sum_table[address] = 1'(sum >> position);
     end
   endfunction
 

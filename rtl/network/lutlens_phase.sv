@@ -9,9 +9,7 @@ module lutlens_phase #(
   input  logic step_i,
   // Back to 0; a step in the same clock still belongs to the old count.
   input  logic restart_i,
-  output logic passes_o,
-  // The count is the one that follows Phase.
-  output logic first_o
+  output logic passes_o
 );
   if (Stride < 1 || Phase >= Stride) begin : gen_check
     $error("Phase must be below Stride");
@@ -19,7 +17,6 @@ module lutlens_phase #(
 
   if (Stride == 1) begin : gen_always
     assign passes_o = 1'b1;
-    assign first_o  = 1'b1;
 
     logic unused;
     assign unused = ^{aclk, aresetn, step_i, restart_i};
@@ -29,7 +26,6 @@ module lutlens_phase #(
     logic [Bits-1:0] count_q;
 
     assign passes_o = count_q == Bits'(Phase);
-    assign first_o  = count_q == Bits'((Phase + 1) % Stride);
 
     always_ff @(posedge aclk) begin
       if (!aresetn || restart_i) count_q <= '0;

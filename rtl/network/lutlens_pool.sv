@@ -26,23 +26,29 @@ module lutlens_pool #(
 );
   // ------------------------------------------------------------------ events
 
-  logic column, first, valid, eol;
+  logic column_passes;
+  logic line_passes;
 
-  lutlens_strider #(
-    .StrideX(PoolX),
-    .PhaseX (PhaseX),
-    .StrideY(PoolY),
-    .PhaseY (PhaseY)
-  ) u_strider (
+  lutlens_phase #(
+    .Stride(PoolX),
+    .Phase (PhaseX)
+  ) u_x (
     .aclk,
     .aresetn,
-    .valid_i,
-    .eol_i,
-    .eof_i,
-    .column_o(column),
-    .first_o (first),
-    .valid_o (valid),
-    .eol_o   (eol)
+    .step_i   (valid_i),
+    .restart_i(eol_i),
+    .passes_o (column_passes)
+  );
+
+  lutlens_phase #(
+    .Stride(PoolY),
+    .Phase (PhaseY)
+  ) u_y (
+    .aclk,
+    .aresetn,
+    .step_i   (eol_i),
+    .restart_i(eof_i),
+    .passes_o (line_passes)
   );
 
   lutlens_delay #(
@@ -51,15 +57,15 @@ module lutlens_pool #(
   ) u_delay (
     .aclk,
     .aresetn,
-    .events_i({valid, eol, eof_i}),
+    .events_i({valid_i && column_passes && line_passes, eol_i && line_passes, eof_i}),
     .events_o({valid_o, eol_o, eof_o})
   );
 
   // ------------------------------------------------------------------ columns
 
-  logic [      Channels-1:0] data_q;
+  logic [Channels-1:0] data_q;
+  logic [Channels-1:0] line_or;
   logic [PoolX-1:0][Channels-1:0] columns;
-  logic [      Channels-1:0] line_or;
 
   always_ff @(posedge aclk) data_q <= data_i;
 
@@ -85,12 +91,12 @@ module lutlens_pool #(
 
   if (PoolY == 1) begin : gen_one_line
     assign group_or = line_or;
-
-    logic unused;
-    assign unused = ^{column, first};
   end else begin : gen_lines
     logic [Channels-1:0] earlier;
-    logic column_q, eol_q, first_q, first_q2;
+    logic column_q, eol_q;
+    // The line is the first one of its group. (What a frame's first lines are, when they make no
+    // whole group, does not matter.)
+    logic first, first_q, first_q2;
 
     lutlens_line_buffer #(
       .Width  (Channels),
@@ -105,7 +111,9 @@ module lutlens_pool #(
     );
 
     always_ff @(posedge aclk) begin
-      column_q <= aresetn && column;
+      if (!aresetn || eof_i) first <= 1'b1;
+      else if (eol_i) first <= line_passes;
+      column_q <= aresetn && valid_i && column_passes;
       eol_q    <= aresetn && eol_i;
       first_q  <= first;
       first_q2 <= first_q;

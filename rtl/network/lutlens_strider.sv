@@ -15,10 +15,6 @@ module lutlens_strider #(
   input  logic valid_i,
   input  logic eol_i,
   input  logic eof_i,
-  // The position's column passes, whatever its line does.
-  output logic column_o,
-  // The line is the first one after a line that passed (or would have passed, before the frame).
-  output logic first_o,
   output logic valid_o,
   output logic eol_o
 );
@@ -33,8 +29,7 @@ module lutlens_strider #(
     .aresetn,
     .step_i   (valid_i),
     .restart_i(eol_i),
-    .passes_o (column_passes),
-    .first_o  ()
+    .passes_o (column_passes)
   );
 
   lutlens_phase #(
@@ -45,11 +40,9 @@ module lutlens_strider #(
     .aresetn,
     .step_i   (eol_i),
     .restart_i(eof_i),
-    .passes_o (line_passes),
-    .first_o
+    .passes_o (line_passes)
   );
 
-  assign column_o = valid_i && column_passes;
-  assign valid_o  = column_o && line_passes;
-  assign eol_o    = eol_i && line_passes;
+  assign valid_o = valid_i && column_passes && line_passes;
+  assign eol_o   = eol_i && line_passes;
 endmodule

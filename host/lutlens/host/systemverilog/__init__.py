@@ -1,0 +1,43 @@
+"""From a netlist to the network core in SystemVerilog, in three steps: validate, scan, render.
+
+`generate` gives the network's own modules; `sources` all that they are made of, ready for a simulator
+or for synthesis. What is the same for every network is written by hand, in rtl/network.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lutlens.host.netlist import Netlist
+from lutlens.host.systemverilog.network import NetworkModule
+from lutlens.host.systemverilog.validation import GenerationError, validate
+
+__all__ = ["DEFAULT_MAX_WIDTH", "GenerationError", "NetworkModule", "generate", "sources"]
+
+DEFAULT_MAX_WIDTH = 640
+RTL = Path(__file__).resolve().parents[4] / "rtl"
+
+
+def generate(
+    netlist: Netlist, *, build_id: int, max_width: int = DEFAULT_MAX_WIDTH
+) -> dict[str, str]:
+    """Package `lutlens_network_pkg` and module `lutlens_network` with what only this network has.
+
+    netlist: of one image channel; simplified or not.
+    build_id: of the lutnet, 64 bits.
+    max_width: columns of the widest frame.
+
+    Returns file name to text, packages before their users. Raises GenerationError.
+    """
+    validate(netlist, build_id, max_width)
+    return NetworkModule(netlist, build_id, max_width).render()
+
+
+def sources(
+    netlist: Netlist, *, build_id: int, max_width: int = DEFAULT_MAX_WIDTH
+) -> dict[str, str]:
+    """All of the network core: what `generate` gives, and the modules that every network uses."""
+    generated = generate(netlist, build_id=build_id, max_width=max_width)
+    common = [*sorted((RTL / "network").glob("*.sv")), RTL / "lutlens_fifo.sv"]
+    # The package, which comes first, stays first.
+    return generated | {path.name: path.read_text() for path in common}

@@ -1,0 +1,118 @@
+"""The network core: its stages in a chain, and the scores behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lutlens.host.netlist import ONE, ZERO, Netlist
+from lutlens.host.systemverilog import popcount
+from lutlens.host.systemverilog.geometry import Grid
+from lutlens.host.systemverilog.rendering import environment
+from lutlens.host.systemverilog.stage import StageModule
+
+INPUT_LATENCY = 1
+
+ROOM_LATENCY = 3  # from a beat written to a pixel refused
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkModule:
+    """What the templates of the package and of the top module read."""
+
+    netlist: Netlist
+    build_id: int
+    max_width: int
+
+    def render(self) -> dict[str, str]:
+        """File name to text, packages before their users."""
+        files = {"lutlens_network_pkg.sv": self._render("package.sv.jinja")}
+        files |= {f"{stage.name}.sv": stage.render() for stage in self.stages}
+        files["lutlens_popcount.sv"] = popcount.render(self.tree)
+        files["lutlens_network.sv"] = self._render("network.sv.jinja")
+        return files
+
+    def _render(self, template: str) -> str:
+        return environment.get_template(template).render(network=self)
+
+    @cached_property
+    def stages(self) -> list[StageModule]:
+        stages = []
+        grid = Grid.of_pixels(self.max_width)
+        for i, netlist in enumerate(self.netlist.stages):
+            last = i == len(self.netlist.stages) - 1
+            stages.append(StageModule(i, netlist, grid, last))
+            grid = stages[-1].output
+        return stages
+
+    @property
+    def last_signals(self) -> tuple[str, ...]:
+        last = len(self.stages) - 1
+        return tuple(f"{signal}_{last}" for signal in ("valid", "eol", "eof", "data"))
+
+    # ------------------------------------------------------------------ scores
+
+    @property
+    def beats(self) -> int:
+        """Beats of a position: its output bits stay as they are until the last window moves."""
+        return min(self.stages[-1].grid.gap, self.netlist.classes)
+
+    @property
+    def units(self) -> int:
+        return -(-self.netlist.classes // self.beats)
+
+    @property
+    def score_bits(self) -> int:
+        return self.netlist.bits_per_class.bit_length()
+
+    @cached_property
+    def tree(self) -> popcount.Tree:
+        return popcount.plan(self.netlist.bits_per_class)
+
+    @property
+    def score_latency(self) -> int:
+        return 1 + self.tree.depth
+
+    @property
+    def lanes(self) -> list[list[list[str]]]:
+        """Bits of each lane's word in each beat, top first. Where a lane has no class, its last
+        class again: that makes its selection smaller."""
+        lanes = []
+        for lane in range(self.units):
+            classes = range(lane, self.netlist.classes, self.units)
+            words = [self._class_bits(c) for c in classes]
+            lanes.append(words + words[-1:] * (self.beats - len(words)))
+        return lanes
+
+    def _class_bits(self, index: int) -> list[str]:
+        """Constants at the end, so that they meet the constants of other classes."""
+        outputs = self.netlist.stages[-1].outputs
+        first = index * self.netlist.bits_per_class
+        numbers = range(first, first + self.netlist.bits_per_class)
+        bits = [f"{self.last_signals[3]}[{i}]" for i in numbers if outputs[i] not in (ZERO, ONE)]
+        bits += ["1'b1"] * sum(outputs[i] == ONE for i in numbers)
+        bits += ["1'b0"] * sum(outputs[i] == ZERO for i in numbers)
+        return bits[::-1]
+
+    # ------------------------------------------------------------------ latency and queue
+
+    @property
+    def _pipeline(self) -> int:
+        """Clocks from a pixel to the beat that it starts, when that is written to the queue."""
+        stages = sum(stage.latency for stage in self.stages)
+        return INPUT_LATENCY + stages + self.score_latency + 1
+
+    @property
+    def latency(self) -> int:
+        return self._pipeline + self.beats + 1
+
+    @property
+    def queue_reserve(self) -> int:
+        """Beats that may still come when the queue says that room is scarce."""
+        positions = -(-(self._pipeline + ROOM_LATENCY) // self.stages[-1].strided.gap) + 1
+        return positions * self.beats + 1
+
+    @property
+    def queue_depth(self) -> int:
+        """Room for some beats more than the reserve, so that a reader in step never stops the core."""
+        return 1 << (self.queue_reserve + self.beats + 1).bit_length()

@@ -1,0 +1,24 @@
+"""What the network core cannot be generated for."""
+
+from __future__ import annotations
+
+from lutlens.host.netlist import Netlist
+
+MAX_MAX_WIDTH = 8192
+
+
+class GenerationError(ValueError):
+    """A network for which there is no SystemVerilog; the message names the field and its limit."""
+
+
+def validate(netlist: Netlist, build_id: int, max_width: int) -> None:
+    """Raises GenerationError."""
+    _, width, channels = netlist.input_shape
+    if channels != 1:
+        raise GenerationError(f"input_shape: {channels} image channels, the core takes 1")
+    if not width <= max_width <= MAX_MAX_WIDTH:
+        raise GenerationError(
+            f"max_width: {max_width}, must be {width} (the image's width) to {MAX_MAX_WIDTH}"
+        )
+    if not 0 <= build_id < 1 << 64:
+        raise GenerationError(f"build_id: {build_id:#x}, must be 64 bits")

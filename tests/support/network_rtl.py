@@ -1,0 +1,125 @@
+"""The network core alone in Verilator: frames in, scores out, with pauses on both sides."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from lutlens.host import verilator
+from lutlens.host.lutnet import Lutnet
+from lutlens.host.netlist import Netlist
+from lutlens.host.simplify import simplify
+from lutlens.host.systemverilog import NetworkModule, sources
+
+HARNESS = Path(__file__).with_name("network_harness.cpp").read_text()
+ERRORS = {
+    -1: "too many clocks",
+    -2: "m_axis changed while it waited",
+    -3: "more beats than expected",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """scores: of each frame, uint16 `[rows, columns, classes]`.
+    clocks: from the first pixel offered to the last one taken."""
+
+    scores: list[npt.NDArray[np.uint16]]
+    clocks: int
+
+
+class NetworkRtl:
+    """A compiled network core."""
+
+    def __init__(
+        self,
+        net: Lutnet,
+        *,
+        max_width: int = 64,
+        simplified: bool = True,
+        netlist: Mapping[str, str] | None = None,
+    ) -> None:
+        """netlist: what synthesis made of the core, to be run in its place."""
+        self.net = net
+        circuit = Netlist.from_lutnet(net)
+        if simplified:
+            circuit, _ = simplify(circuit)
+        self.module = NetworkModule(circuit, net.build_id, max_width)
+        files = netlist or sources(circuit, build_id=net.build_id, max_width=max_width)
+        path = verilator.build(
+            files, "lutlens_network", HARNESS, wall=netlist is None, optimise="-O1"
+        )
+        self._library = ctypes.CDLL(str(path))
+        self._library.run.restype = ctypes.c_int64
+
+    def run(
+        self,
+        frames: Sequence[npt.NDArray[np.uint8]],
+        thresholds: npt.NDArray[np.uint8],
+        *,
+        seed: int = 0,
+        gaps: float = 0.0,
+        stalls: float = 0.0,
+    ) -> Run:
+        """One pass over frames `[h, w]` of any sizes, back to back.
+
+        thresholds: uint8 `[z]`. gaps, stalls: how likely it is that a clock brings no pixel, or takes
+        no beat. Asserts that positions, frames and beats are marked as they should be.
+        """
+        data = [self._encode(frame, thresholds) for frame in frames]
+        marks = [_marks(frame.shape) for frame in frames]
+        sizes = [self.net.output_size(*frame.shape) for frame in frames]
+        positions = sum(rows * columns for rows, columns in sizes)
+        units, beats = self.module.units, self.module.beats
+        pixels = np.concatenate(data)
+        events = np.concatenate(marks)
+        out = np.zeros((positions * beats, units), np.uint16)
+        out_events = np.zeros(positions * beats, np.uint8)
+        clocks = ctypes.c_int64()
+        count = self._library.run(
+            pixels.ctypes.data_as(ctypes.c_void_p),
+            events.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int64(len(pixels)),
+            ctypes.c_uint32(seed),
+            ctypes.c_double(gaps),
+            ctypes.c_double(stalls),
+            ctypes.c_int(units),
+            ctypes.c_int(self.module.score_bits),
+            out.ctypes.data_as(ctypes.c_void_p),
+            out_events.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int64(len(out)),
+            ctypes.byref(clocks),
+        )
+        assert count >= 0, ERRORS[count]
+        assert count == len(out), f"{count} beats, {len(out)} expected"
+        classes = len(self.net.classes)
+        scores, first = [], 0
+        for rows, columns in sizes:
+            last = first + rows * columns * beats
+            part = out[first:last].reshape(rows, columns, beats * units)
+            scores.append(part[..., :classes])
+            marked = out_events[first:last].reshape(rows * columns, beats)
+            expected = np.zeros_like(marked)
+            expected[:, -1] = 1
+            expected[-1:, -1] = 3
+            assert (marked == expected).all(), "tuser or tlast is wrong"
+            first = last
+        return Run(scores, clocks.value)
+
+    def _encode(
+        self, frame: npt.NDArray[np.uint8], thresholds: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.uint8]:
+        bits = frame.ravel()[:, np.newaxis] > thresholds
+        return (bits << np.arange(len(thresholds))).sum(axis=1).astype(np.uint8)
+
+
+def _marks(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Bit 0: last pixel of a line; bit 1: last pixel of the frame."""
+    marks = np.zeros(shape, np.uint8)
+    marks[:, -1] = 1
+    marks[-1, -1] = 3
+    return marks.ravel()
