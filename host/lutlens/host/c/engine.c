@@ -4,29 +4,39 @@
 
 #include "lanes.h"
 
-enum { BYTES = LANES / 8, SCORE_BITS = 16 };
+enum {
+  BYTES = LANES / 8,
+  SCORE_BITS = 16,
+  GROUP = 4,              // windows that a portion of nodes fires on before the next portion does
+  MAX_BATCH = 8,          // words of lanes in flight, to make a group where a stage has one window
+  BATCH_BYTES = 1 << 19,  // but no more of them than a core's own cache holds
+};
 
 // Bits of one position after another, `channels` each: a map of the input or of a stage's output.
+// Several of them, of `size` words each, one after another.
 struct map {
   lanes *bits;
   int rows, columns, channels;
+  size_t size;
 };
 
-static size_t map_size(const struct map *map) {
-  return (size_t)map->rows * map->columns * map->channels;
-}
+// Room for what is between the pixels and the scores of a batch.
+struct workspace {
+  int batch;
+  struct map *map;  // of the input, and of each stage's output
+  lanes *window, *node, *output;  // for each window of a group
+  lanes *total;                   // SCORE_BITS words for each class of each output position
+  uint8_t *packed;                // one row of pixels, compared, eight lanes in a byte
+};
 
 static lanes *allocate(size_t words) {
   return aligned_alloc(BYTES, (words + !words) * sizeof(lanes));
 }
 
-// Room that one block of lanes needs from its pixels to its scores.
-struct workspace {
-  struct map *map;  // one for each stage, and the input
-  lanes *window, *node, *output;
-  lanes *total;     // SCORE_BITS words for each output position and class
-  uint8_t *packed;  // one row of pixels, compared, eight lanes in a byte
-};
+static struct map map_of(int rows, int columns, int channels) {
+  size_t size = (size_t)rows * columns * channels;
+  return (struct map){.rows = rows, .columns = columns, .channels = channels, .size = size};
+}
 
 static void release(struct workspace *w) {
   for (int i = 0; w->map && i <= network.stages; i++) free(w->map[i].bits);
@@ -42,34 +52,39 @@ static int prepare(struct workspace *w, int rows, int columns) {
   memset(w, 0, sizeof *w);
   w->map = calloc(network.stages + 1, sizeof *w->map);
   if (!w->map) return 0;
-  int channels = network.channels * network.encoder_bits;
-  size_t window = 0, node = 0, output = 0;
-  w->map[0] = (struct map){.rows = rows, .columns = columns, .channels = channels};
+  w->map[0] = map_of(rows, columns, network.channels * network.encoder_bits);
+  size_t bytes = w->map[0].size * sizeof(lanes), window = 0, node = 0, output = 0;
   for (int i = 0; i < network.stages; i++) {
     const struct stage *s = &network.stage[i];
     rows = ((rows - s->window[0]) / s->stride[0] + 1) / s->pool[0];
     columns = ((columns - s->window[1]) / s->stride[1] + 1) / s->pool[1];
-    w->map[i + 1] = (struct map){.rows = rows, .columns = columns, .channels = s->outputs};
+    w->map[i + 1] = map_of(rows, columns, s->outputs);
+    bytes += w->map[i + 1].size * sizeof(lanes);
     size_t bits = (size_t)s->window[0] * s->window[1] * s->channels;
     if (bits > window) window = bits;
     if ((size_t)s->nodes > node) node = s->nodes;
     if ((size_t)s->outputs > output) output = s->outputs;
   }
+  size_t batch = BATCH_BYTES / bytes;
+  w->batch = batch < 1 ? 1 : batch > MAX_BATCH ? MAX_BATCH : batch;
+
   int ready = 1;
   for (int i = 0; i <= network.stages; i++)
-    ready &= (w->map[i].bits = allocate(map_size(&w->map[i]))) != NULL;
-  ready &= (w->window = allocate(window)) != NULL;
-  ready &= (w->node = allocate(node)) != NULL;
-  // Also room for the carries of a popcount.
-  ready &= (w->output = allocate(output)) != NULL;
-  ready &= (w->total = allocate((size_t)rows * columns * network.classes * SCORE_BITS)) != NULL;
+    ready &= (w->map[i].bits = allocate(w->batch * w->map[i].size)) != NULL;
+  ready &= (w->window = allocate(GROUP * window)) != NULL;
+  ready &= (w->node = allocate(GROUP * node)) != NULL;
+  ready &= (w->output = allocate(GROUP * output)) != NULL;
+  size_t vectors = (size_t)w->batch * rows * columns * network.classes;
+  ready &= (w->total = allocate(vectors * SCORE_BITS)) != NULL;
   ready &= (w->packed = malloc((size_t)w->map[0].columns * network.channels * BYTES)) != NULL;
   return ready;
 }
 
-// `value > threshold` of LANES images; image i begins at pixels + offset[i], its rows lie `pitch` bytes apart.
+// Bits `value > threshold` of LANES images to `words`: image i begins at pixels + offset[i], its rows
+// lie `pitch` bytes apart.
 static void encode(const uint8_t *pixels, const int64_t *offset, ptrdiff_t pitch,
-                   const uint8_t *threshold, uint8_t *restrict packed, struct map *map) {
+                   const uint8_t *threshold, const struct map *map, lanes *bits,
+                   uint8_t *restrict packed) {
   size_t length = (size_t)map->columns * network.channels;
   for (int row = 0; row < map->rows; row++) {
     for (int z = 0; z < network.encoder_bits; z++) {
@@ -82,7 +97,7 @@ static void encode(const uint8_t *pixels, const int64_t *offset, ptrdiff_t pitch
           for (size_t i = 0; i < length; i++) to[i] |= (from[i] > level) << bit;
         }
       }
-      lanes *words = map->bits + row * length * network.encoder_bits + z;
+      lanes *words = bits + row * length * network.encoder_bits + z;
       for (size_t i = 0; i < length; i++) {
         uint8_t *to = (uint8_t *)(words + i * network.encoder_bits);
         for (int byte = 0; byte < BYTES; byte++) to[byte] = packed[byte * length + i];
@@ -91,29 +106,50 @@ static void encode(const uint8_t *pixels, const int64_t *offset, ptrdiff_t pitch
   }
 }
 
+// Where the windows of a stage go that are to fire together.
+struct group {
+  struct firing firing[GROUP];
+  lanes *pooled[GROUP];  // where the output is ORed to, if it is not written there at once
+  int count;
+};
+
+static void fire(const struct stage *s, struct group *group) {
+  s->fire(group->firing, group->count);
+  for (int i = 0; i < group->count; i++)
+    for (int c = 0; group->pooled[i] && c < s->outputs; c++)
+      group->pooled[i][c] |= group->firing[i].output[c];
+  group->count = 0;
+}
+
 static void run_stage(const struct stage *s, const struct map *in, const struct map *out,
                       struct workspace *w) {
+  struct group group = {.count = 0};
   size_t row_bits = (size_t)s->window[1] * s->channels;
   size_t pitch = (size_t)in->columns * s->channels;
-  for (int row = 0; row < out->rows * s->pool[0]; row++) {
-    for (int column = 0; column < out->columns * s->pool[1]; column++) {
-      const lanes *window =
-          in->bits + row * s->stride[0] * pitch + (size_t)column * s->stride[1] * s->channels;
-      if (row_bits != pitch) {
-        for (int y = 0; y < s->window[0]; y++)
-          memcpy(w->window + y * row_bits, window + y * pitch, row_bits * sizeof(lanes));
-        window = w->window;
+  for (int row = 0; row < w->batch * out->rows * s->pool[0]; row++) {
+    int word = row / (out->rows * s->pool[0]), y = row % (out->rows * s->pool[0]);
+    for (int x = 0; x < out->columns * s->pool[1]; x++) {
+      const lanes *window = in->bits + word * in->size + y * s->stride[0] * pitch +
+                            (size_t)x * s->stride[1] * s->channels;
+      if (row_bits != pitch) {  // the window's rows have gaps between them
+        lanes *copy = w->window + group.count * s->window[0] * row_bits;
+        for (int dy = 0; dy < s->window[0]; dy++)
+          memcpy(copy + dy * row_bits, window + dy * pitch, row_bits * sizeof(lanes));
+        window = copy;
       }
-      lanes *to = out->bits +
-                  ((size_t)(row / s->pool[0]) * out->columns + column / s->pool[1]) * s->outputs;
-      if (row % s->pool[0] || column % s->pool[1]) {
-        s->fire(window, w->node, w->output);
-        for (int i = 0; i < s->outputs; i++) to[i] |= w->output[i];
-      } else {
-        s->fire(window, w->node, to);
-      }
+      lanes *to = out->bits + word * out->size +
+                  ((size_t)(y / s->pool[0]) * out->columns + x / s->pool[1]) * s->outputs;
+      int first = y % s->pool[0] == 0 && x % s->pool[1] == 0;
+      group.firing[group.count] = (struct firing){
+          .window = window,
+          .node = w->node + group.count * s->nodes,
+          .output = first ? to : w->output + group.count * s->outputs,
+      };
+      group.pooled[group.count] = first ? NULL : to;
+      if (++group.count == GROUP) fire(s, &group);
     }
   }
+  if (group.count) fire(s, &group);
 }
 
 static void run_stages(struct workspace *w) {
@@ -130,8 +166,8 @@ static void add_popcount(const lanes *bits, int count, lanes *room, lanes *total
     int i = 0;
     for (; i + 1 < count; i += 2) {
       lanes a = bits[i], b = bits[i + 1];
-      lanes carry = lut3(0xE8, sum, a, b);
-      sum = lut3(0x96, sum, a, b);
+      lanes carry = lut3(E, 8, sum, a, b);
+      sum = lut3(9, 6, sum, a, b);
       room[carries++] = carry;
     }
     if (i < count) {
@@ -168,46 +204,56 @@ static void write_scores(const lanes *total, int vectors, int count, uint16_t *s
 }
 
 // Scores `[count, output rows, output columns, classes]` of `count` images of rows x columns pixels,
-// added over `passes` passes with thresholds `[passes, encoder bits]`. Returns 0, or -1 without memory.
+// added over `passes` passes with thresholds `[passes, encoder bits]`. 0, or -1 without memory.
 int lutlens_scores(const uint8_t *pixels, const int64_t *offset, int64_t count, int64_t pitch,
                    int rows, int columns, const uint8_t *thresholds, int passes,
                    uint16_t *scores) {
   struct workspace w;
   int ready = prepare(&w, rows, columns);
-  const struct map *last = &w.map[network.stages];
-  for (int64_t start = 0; ready && start < count; start += LANES) {
-    int filled = count - start < LANES ? count - start : LANES;
-    int64_t origin[LANES];
-    for (int i = 0; i < LANES; i++) origin[i] = offset[start + (i < filled ? i : filled - 1)];
+  for (int64_t start = 0; ready && start < count; start += (int64_t)w.batch * LANES) {
+    const struct map *first = &w.map[0], *last = &w.map[network.stages];
+    int64_t left = count - start;
+    if (left < (int64_t)w.batch * LANES) w.batch = (left + LANES - 1) / LANES;
     int vectors = last->rows * last->columns * network.classes;
-    memset(w.total, 0, (size_t)vectors * SCORE_BITS * sizeof(lanes));
+    memset(w.total, 0, (size_t)w.batch * vectors * SCORE_BITS * sizeof(lanes));
     for (int pass = 0; pass < passes; pass++) {
-      encode(pixels, origin, pitch, thresholds + pass * network.encoder_bits, w.packed, &w.map[0]);
+      for (int word = 0; word < w.batch; word++) {
+        int64_t origin[LANES];  // lanes that are left over repeat the last image
+        for (int64_t lane = 0, i = start + word * LANES; lane < LANES; lane++, i++)
+          origin[lane] = offset[i < count ? i : count - 1];
+        encode(pixels, origin, pitch, thresholds + pass * network.encoder_bits, first,
+               first->bits + word * first->size, w.packed);
+      }
       run_stages(&w);
-      for (int i = 0; i < vectors; i++)
-        add_popcount(last->bits + (size_t)i * network.bits_per_class, network.bits_per_class,
-                     w.output, w.total + (size_t)i * SCORE_BITS);
+      for (size_t i = 0; i < (size_t)w.batch * vectors; i++)
+        add_popcount(last->bits + i * network.bits_per_class, network.bits_per_class, w.output,
+                     w.total + i * SCORE_BITS);
     }
-    write_scores(w.total, vectors, filled, scores + (size_t)start * vectors);
+    for (int word = 0; word < w.batch; word++) {
+      int64_t done = (int64_t)word * LANES;
+      write_scores(w.total + (size_t)word * vectors * SCORE_BITS, vectors,
+                   left - done < LANES ? left - done : LANES, scores + (start + done) * vectors);
+    }
   }
   release(&w);
   return ready ? 0 : -1;
 }
 
-// The stages alone: bit planes `[blocks, input bits, LANES]` to `[blocks, output bits, LANES]`.
-int lutlens_stages(const lanes *input, lanes *output, int64_t blocks, int rows, int columns) {
+// The stages alone: bit planes `[words, input bits, LANES]` to `[words, output bits, LANES]`.
+int lutlens_stages(const lanes *input, lanes *output, int64_t words, int rows, int columns) {
   struct workspace w;
   int ready = prepare(&w, rows, columns);
   if (ready) {
-    lanes *first = w.map[0].bits, *last = w.map[network.stages].bits;
-    size_t in = map_size(&w.map[0]), out = map_size(&w.map[network.stages]);
-    for (int64_t block = 0; block < blocks; block++) {
-      w.map[0].bits = (lanes *)input + block * in;
-      w.map[network.stages].bits = output + block * out;
+    struct map *first = &w.map[0], *last = &w.map[network.stages];
+    lanes *const own_first = first->bits, *const own_last = last->bits;
+    for (int64_t done = 0; done < words; done += w.batch) {
+      if (words - done < w.batch) w.batch = words - done;
+      first->bits = (lanes *)input + done * first->size;
+      last->bits = output + done * last->size;
       run_stages(&w);
     }
-    w.map[0].bits = first;
-    w.map[network.stages].bits = last;
+    first->bits = own_first;
+    last->bits = own_last;
   }
   release(&w);
   return ready ? 0 : -1;

@@ -84,32 +84,38 @@ class Executor:
                 result[:, top : top + tile[0], left : left + tile[1]] = tiles[:, i, j]
         return result
 
-    def stages(self, planes: Words) -> Words:
+    def planes(self, words: int, bits: int) -> Words:
+        """Zeros, uint64 `[words, bits, lanes / 64]`: bit planes, aligned as vector loads need."""
+        size = words * bits * self.lanes // 8
+        room = np.zeros(size + self.lanes // 8, np.uint8)
+        start = -room.ctypes.data % (self.lanes // 8)
+        return room[start : start + size].view(np.uint64).reshape(words, bits, -1)
+
+    def stages(self, inputs: Words, outputs: Words) -> None:
         """The stages alone, without encoder and scores, on one thread.
 
-        planes: uint64 `[blocks, input bits, lanes / 64]`, one bit plane for each bit of an image of
-            the network's input size, in the order (row, column, channel, encoder bit).
-        Returns uint64 `[blocks, output bits, lanes / 64]`.
+        inputs: what `planes` gave, of as many bits as an image of the network's input size has, in
+            the order (row, column, channel, encoder bit). Lane `i` is bit `i % 64` of word `i // 64`.
+        outputs: what `planes` gave, of as many bits as the last stage; to be filled.
+        Raises ValueError for other arrays.
         """
         height, width, channels = self._net.input_shape
-        bits = height * width * channels * self._net.encoder_bits
-        if planes.dtype != np.uint64 or planes.shape[1:] != (bits, self.lanes // 64):
-            raise ValueError(
-                f"planes: {planes.dtype} {list(planes.shape)}, "
-                f"must be uint64 [blocks, {bits}, {self.lanes // 64}]"
-            )
-        aligned = self._aligned(planes.shape)
-        aligned[...] = planes
-        outputs = self._aligned((len(planes), self._net.stages[-1].channels, self.lanes // 64))
+        bits = (height * width * channels * self._net.encoder_bits, self._net.stages[-1].channels)
+        for name, array, n in zip(("inputs", "outputs"), (inputs, outputs), bits, strict=True):
+            shape = (len(inputs), n, self.lanes // 64)
+            aligned = array.flags.c_contiguous and array.ctypes.data % (self.lanes // 8) == 0
+            if array.dtype != np.uint64 or array.shape != shape or not aligned:
+                raise ValueError(
+                    f"{name}: {array.dtype} {list(array.shape)}, must be planes({shape[0]}, {n})"
+                )
         self._call(
             self._library.lutlens_stages,
-            _address(aligned),
+            _address(inputs),
             _address(outputs),
-            ctypes.c_int64(len(planes)),
+            ctypes.c_int64(len(inputs)),
             height,
             width,
         )
-        return outputs
 
     def _levels(self, k: int | None, thresholds: Bytes | None) -> Bytes:
         if thresholds is None:
@@ -193,13 +199,6 @@ class Executor:
     def _call(function: Any, *arguments: Any) -> None:
         if function(*arguments):
             raise MemoryError(f"{function.__name__}: no memory for the network's maps")
-
-    def _aligned(self, shape: tuple[int, ...]) -> Words:
-        """An array whose words of lanes begin at multiples of their size, as vector loads need."""
-        size = int(np.prod(shape)) * 8
-        room = np.zeros(size + self.lanes // 8, np.uint8)
-        start = -room.ctypes.data % (self.lanes // 8)
-        return room[start : start + size].view(np.uint64).reshape(shape)
 
 
 def _address(array: npt.NDArray[Any]) -> ctypes.c_void_p:

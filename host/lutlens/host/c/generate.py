@@ -17,7 +17,7 @@ _COPIED = ("lanes.h", "engine.c")
 
 @dataclass(frozen=True)
 class _Function:
-    """Some nodes of a stage: `name(window, node, output)`."""
+    """Some nodes of a stage, for one window after another."""
 
     name: str
     lines: tuple[str, ...]
@@ -46,9 +46,10 @@ def generate(netlist: Netlist) -> dict[str, str]:
 
 
 def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
-    """A stage's nodes in portions, for a compiler's time grows faster than a function's length."""
+    """A stage's nodes in portions that stay in the instruction cache over several windows."""
     first = stage.first_node
     end = first + len(stage.nodes)
+    last_reader = {s: first + n for n, node in enumerate(stage.nodes) for s in node.inputs}
     channels: dict[int, list[int]] = {}
     for channel, signal in enumerate(stage.outputs):
         channels.setdefault(signal, []).append(channel)
@@ -57,11 +58,13 @@ def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
         statements = Statements()
         names = {ZERO: "ZEROS", ONE: "ONES"}
         lines = statements.lines
-        for signal in range(start, min(start + _NODES_IN_FUNCTION, end)):
+        stop = min(start + _NODES_IN_FUNCTION, end)
+        for signal in range(start, stop):
             node = stage.nodes[signal - first]
             inputs = [names.get(s) or _stored(stage, s) for s in node.inputs]
             names[signal] = statements.table(node.table, inputs)
-            lines.append(f"node[{signal - first}] = {names[signal]};")
+            if last_reader.get(signal, 0) >= stop:
+                lines.append(f"{_stored(stage, signal)} = {names[signal]};")
             lines += [f"output[{c}] = {names[signal]};" for c in channels.pop(signal, ())]
         yield _Function(f"{name}_{start - first}", tuple(lines))
 

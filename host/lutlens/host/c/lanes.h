@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #if defined(__AVX512F__)
-#include <immintrin.h>
 #define LANES 512
 #elif defined(__AVX2__)
 #define LANES 256
@@ -18,50 +17,59 @@ typedef uint64_t lanes __attribute__((vector_size(LANES / 8), may_alias));
 
 #define ZEROS ((lanes){0})
 #define ONES (~ZEROS)
-#define INLINE static inline __attribute__((always_inline))
+// Bit `x0 + 2 * x1` of the table that the name ends in.
+#define lut2_0(x0, x1) ZEROS
+#define lut2_1(x0, x1) ~(x0 | x1)
+#define lut2_2(x0, x1) (x0 & ~x1)
+#define lut2_3(x0, x1) ~x1
+#define lut2_4(x0, x1) (x1 & ~x0)
+#define lut2_5(x0, x1) ~x0
+#define lut2_6(x0, x1) (x0 ^ x1)
+#define lut2_7(x0, x1) ~(x0 & x1)
+#define lut2_8(x0, x1) (x0 & x1)
+#define lut2_9(x0, x1) ~(x0 ^ x1)
+#define lut2_a(x0, x1) x0
+#define lut2_b(x0, x1) (x0 | ~x1)
+#define lut2_c(x0, x1) x1
+#define lut2_d(x0, x1) (x1 | ~x0)
+#define lut2_e(x0, x1) (x0 | x1)
+#define lut2_f(x0, x1) ONES
 
-// Bit `x0 + 2 * x1` of the table. The table is a constant, so that one case is left of the sixteen.
-INLINE lanes lut2(unsigned table, lanes x0, lanes x1) {
-  switch (table) {
-    case 0: return ZEROS;
-    case 1: return ~(x0 | x1);
-    case 2: return x0 & ~x1;
-    case 3: return ~x1;
-    case 4: return x1 & ~x0;
-    case 5: return ~x0;
-    case 6: return x0 ^ x1;
-    case 7: return ~(x0 & x1);
-    case 8: return x0 & x1;
-    case 9: return ~(x0 ^ x1);
-    case 10: return x0;
-    case 11: return x0 | ~x1;
-    case 12: return x1;
-    case 13: return x1 | ~x0;
-    case 14: return x0 | x1;
-    default: return ONES;
-  }
-}
-
-// Bit `x0 + 2 * x1 + 4 * x2` of the table.
+// lut3(high, low, x0, x1, x2): bit `x0 + 2 * x1 + 4 * x2` of the table 0x<high><low>, two digits.
+// mux(low, high, select): `select ? high : low`, lane by lane.
 #if defined(__AVX512F__)
-#define lut3(table, x0, x1, x2) \
+#if defined(__clang__)
+#include <immintrin.h>
+#define ternary(table, x0, x1, x2) \
   ((lanes)_mm512_ternarylogic_epi64((__m512i)(x2), (__m512i)(x1), (__m512i)(x0), (table)))
 #else
-INLINE lanes lut3(unsigned table, lanes x0, lanes x1, lanes x2) {
-  lanes low = lut2(table & 15, x0, x1), high = lut2(table >> 4, x0, x1);
-  return low ^ (x2 & (low ^ high));
+// What the intrinsic expands to; GCC takes half a second a file to read the header of them all.
+typedef long long quads __attribute__((vector_size(64)));
+#define ternary(table, x0, x1, x2)                                                        \
+  ((lanes)__builtin_ia32_pternlogq512_mask((quads)(x2), (quads)(x1), (quads)(x0), (table), \
+                                           (unsigned char)-1))
+#endif
+#define lut3(high, low, x0, x1, x2) ternary(0x##high##low, x0, x1, x2)
+#define mux(low, high, select) ternary(0xCA, low, high, select)
+#else
+static inline lanes mux(lanes low, lanes high, lanes select) {
+  return low ^ (select & (low ^ high));
 }
+#define lut3(high, low, x0, x1, x2) mux(lut2_##low(x0, x1), lut2_##high(x0, x1), x2)
 #endif
 
-#define mux(low, high, select) lut3(0xCA, low, high, select)
+// One window of a stage, room for its nodes, and where its output bits go.
+struct firing {
+  const lanes *window;
+  lanes *node, *output;
+};
 
 // A stage of the network, for the engine.
 struct stage {
   int window[2], stride[2], pool[2];  // rows, columns
   int channels, outputs;              // bits at a position of the input, of the output
   int nodes;
-  // Fires all nodes on one window. `node` is room for their outputs.
-  void (*fire)(const lanes *window, lanes *node, lanes *output);
+  void (*fire)(const struct firing *firing, int count);
 };
 
 struct network {

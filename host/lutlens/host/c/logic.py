@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 from lutlens.host import tables
 
-_LEAF_INPUTS = 3
-
 
 class Statements:
     """Statements of one function, and the names that they define."""
@@ -29,9 +27,11 @@ class Statements:
             return "ONES" if table else "ZEROS"
         if len(inputs) == 1:
             return inputs[0] if table == 0b10 else self._name(f"~{inputs[0]}")
-        if len(inputs) <= _LEAF_INPUTS:
-            arguments = ", ".join([f"{table:#x}", *inputs])
-            return self._name(f"lut{len(inputs)}({arguments})")
+        if len(inputs) == 2:
+            return self._name(f"lut2_{table:x}({', '.join(inputs)})")
+        if len(inputs) == 3:
+            digits = f"{table >> 4:x}, {table & 15:x}"
+            return self._name(f"lut3({digits}, {', '.join(inputs)})")
         return self._split(table, inputs)
 
     def _split(self, table: int, inputs: Sequence[str]) -> str:
