@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lutlens.training.connections import Connections, FixedConnections, LearnedConnections
 from lutlens.training.nodes import NODE_MODELS, NodeModelName, Wiring
+from lutlens.training.program import LayerStep, run
 
 ConnectionsName = Literal["fixed", "learned"]
 
@@ -59,18 +60,18 @@ class LutLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.in_features:
             raise ValueError(f"input: {list(x.shape)}, must be [..., {self.in_features}]")
-        rows = x.reshape(-1, self.in_features).t()
         bases = torch.zeros(1, dtype=torch.int32, device=x.device)
-        return self.on_rows(rows, bases)[0].t().reshape(*x.shape[:-1], self.nodes)
+        y = run(x.reshape(-1, self.in_features).t(), [self.step(bases)])
+        return y.t().reshape(*x.shape[:-1], self.nodes)
 
-    def on_rows(self, rows: Tensor, bases: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """`[positions, nodes, batch]`, from `rows [rows, batch]`.
+    def step(self, bases: Tensor, row_of: Tensor | None = None) -> LayerStep:
+        """The layer as a part of a program.
 
         bases: int32 `[positions]`: the row of input 0 at every position.
         row_of: int32 `[in_features]`: the distance of every input's row from input 0's; without it,
             inputs lie in consecutive rows.
         """
-        return self.model(rows, self.tables, self._wiring(bases, row_of))
+        return LayerStep(self.model, self.tables, self._wiring(bases, row_of))
 
     def hard_tables(self) -> Tensor:
         """bool `[nodes, 2**fan_in]`: the bits of the look-up tables."""

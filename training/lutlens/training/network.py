@@ -15,6 +15,7 @@ from lutlens.host import lutnet
 from lutlens.training.connections import FixedConnections, LearnedConnections
 from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.nodes import NodeModelName
+from lutlens.training.program import Step, run
 from lutlens.training.stages import Encoder, GroupSum, Stage
 
 Positive = Annotated[int, Field(ge=1)]
@@ -83,7 +84,7 @@ class Network(nn.Module):
         for i, stage_spec in enumerate(spec.stages):
             window = stage_spec.window or (height, width)
             stage = _make_stage(stage_spec, window, channels, spec.model, generator)
-            height, width = _output_size(stage, height, width)
+            height, width = stage.output_size(height, width)
             if height < 1 or width < 1:
                 raise ValueError(f"stages.{i}: nothing is left of the map, {height}x{width}")
             channels = stage.lut_layers()[-1].nodes
@@ -99,10 +100,7 @@ class Network(nn.Module):
         x: uint8 pixels `[batch, height, width(, channels)]`, which the encoder thresholds (at random in
             training); or bits or probabilities, float32 `[batch, height, width, channels * encoder_bits]`.
         """
-        if x.dtype == torch.uint8:
-            bits = self.encoder(x)
-        else:
-            bits = x.permute(1, 2, 3, 0).contiguous()
+        bits = self.encoder(x) if x.dtype == torch.uint8 else x.permute(1, 2, 3, 0).contiguous()
         last = self._bits(bits)
         if last.shape[:2] != (1, 1):
             raise ValueError(
@@ -219,15 +217,18 @@ class Network(nn.Module):
                 layer.connections.index.copy_(torch.from_numpy(source.connections))
         return network
 
-    def _stages(self) -> Iterator[Stage]:
-        for stage in self.stages:
-            assert isinstance(stage, Stage)
-            yield stage
+    def _stages(self) -> list[Stage]:
+        return [stage for stage in self.stages if isinstance(stage, Stage)]
 
     def _bits(self, x: Tensor) -> Tensor:
-        for stage in self.stages:
-            x = stage(x)
-        return x
+        height, width, channels, batch = x.shape
+        if channels != self._stages()[0].channels:
+            raise ValueError(f"input: {channels} channels, must be {self._stages()[0].channels}")
+        steps: list[Step] = []
+        for stage in self._stages():
+            steps += stage.steps(height, width, x.device)
+            height, width = stage.output_size(height, width)
+        return run(x.flatten(0, 2), steps).view(height, width, self.group_sum.features, batch)
 
     def _hardened(self) -> Network:
         """The same network with its tables rounded to bits; itself, if they are applied so anyway."""
@@ -246,7 +247,7 @@ class Network(nn.Module):
         )
         positions, (height, width) = 0.0, self.spec.input_shape[:2]
         for stage in self._stages():
-            height, width = _output_size(stage, height, width)
+            height, width = stage.output_size(height, width)
             cells = height * width * stage.pool[0] * stage.pool[1]
             positions += cells * max(layer.nodes for layer in stage.lut_layers())
         return max(1, min(1024, int(_SCORING_BYTES / (16 * positions * scale))))
@@ -274,12 +275,6 @@ def _make_stage(
         )
         features = layer.nodes
     return Stage(window, channels, layers, spec.stride, spec.pool)
-
-
-def _output_size(stage: Stage, height: int, width: int) -> tuple[int, int]:
-    rows = (height - stage.window[0]) // stage.stride[0] + 1
-    columns = (width - stage.window[1]) // stage.stride[1] + 1
-    return rows // stage.pool[0], columns // stage.pool[1]
 
 
 def _to_lutnet_layer(layer: LutLayer) -> lutnet.Layer:

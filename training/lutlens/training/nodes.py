@@ -14,7 +14,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from lutlens.training.kernels import native
 from lutlens.training.kernels import reference as kernels
 
 
@@ -138,36 +137,14 @@ class _Lookup(torch.autograd.Function):
         ctx: Any, rows: Tensor, tables: Tensor, scores: Tensor | None, wiring: Wiring, model: Lookup
     ) -> Tensor:
         ctx.wiring, ctx.model = wiring, model
-        ctx.library = native.library() if rows.device.type == "cpu" else None
-        if ctx.library is not None:
-            rows = rows.contiguous()
-            shape = native.Shape(wiring.bases, wiring.offsets.contiguous(), rows.shape[1])
-            smoothed, bits = native.prepare(ctx.library, tables, model.smooth)
-            output, address = native.forward(ctx.library, shape, rows, bits)
-            ctx.save_for_backward(rows, smoothed, address)
-            return output
         address = kernels.addresses(rows, wiring.bases, wiring.offsets)
         ctx.save_for_backward(rows, tables, address)
-        return kernels.lookup(model.harden(tables), address)
+        return kernels.lookup(model.harden(tables), address).to(rows.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         rows, tables, address = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
-        if ctx.library is not None:
-            shape = native.Shape(wiring.bases, wiring.offsets.contiguous(), rows.shape[1])
-            gradients = native.backward(
-                ctx.library,
-                shape,
-                ctx.model.smooth,
-                gradient,
-                address,
-                tables,
-                rows,
-                wiring.candidates,
-                ctx.needs_input_grad[:3],
-            )
-            return *gradients, None, None
         to_rows = to_tables = to_scores = None
         slopes = kernels.slopes(tables)
         if ctx.needs_input_grad[0]:
@@ -178,7 +155,7 @@ class _Lookup(torch.autograd.Function):
             to_tables = kernels.table_gradient(gradient, address, wiring.offsets.shape[1])
             if ctx.model.smooth:
                 to_tables = kernels.smooth(to_tables)
-        if ctx.needs_input_grad[2]:
+        if ctx.needs_input_grad[2] and wiring.candidates is not None:
             to_scores = kernels.score_gradient(
                 gradient, address, slopes, rows, wiring.bases, wiring.candidates
             )
@@ -188,19 +165,13 @@ class _Lookup(torch.autograd.Function):
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: tuple[int, int]) -> Tensor:
-        x = x.contiguous()
         ctx.save_for_backward(x)
         ctx.size = size
-        ctx.library = native.library() if x.device.type == "cpu" else None
-        if ctx.library is not None:
-            return native.pool(ctx.library, x, size)
         return kernels.pool(x, size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         (x,) = ctx.saved_tensors
-        if ctx.library is not None:
-            return native.pool_gradient(ctx.library, x, ctx.size, gradient), None
         return kernels.pool_gradient(x, ctx.size, gradient), None
 
 

@@ -6,11 +6,13 @@ Inside a network an activation map is `[height, width, channels, batch]`, the ba
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from lutlens.training.layers import LutLayer
+from lutlens.training.program import PoolStep, Step, run
 
 _LEVELS = 255.0
 
@@ -43,8 +45,9 @@ class Encoder(nn.Module):
         return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
 
     def forward(self, pixels: Tensor, thresholds: Tensor | None = None) -> Tensor:
-        """float32 `[height, width, channels * bits, batch]` of `pixels`, uint8 `[batch, height, width(, channels)]`.
+        """Bits 0 and 1, uint8 `[height, width, channels * bits, batch]`.
 
+        pixels: uint8 `[batch, height, width(, channels)]`.
         thresholds: uint8 `[bits]`. Without them: random ones in training, else those of a single pass.
         """
         if pixels.dtype != torch.uint8 or pixels.ndim not in (3, 4):
@@ -63,7 +66,7 @@ class Encoder(nn.Module):
             if chosen.shape != (self.bits,):
                 raise ValueError(f"thresholds: {list(chosen.shape)}, must be [{self.bits}]")
             level = chosen.to(values.device).view(self.bits, 1)
-        return (values > level).to(torch.float32).view(height, width, channels * self.bits, batch)
+        return (values > level).view(torch.uint8).view(height, width, channels * self.bits, batch)
 
     def _random_thresholds(self, values: Tensor) -> Tensor:
         shape = list(values.shape) if self.per_pixel else [1] * 4 + [values.shape[4]]
@@ -110,32 +113,64 @@ class Stage(nn.Module):
         height, width, channels, batch = x.shape
         if channels != self.channels:
             raise ValueError(f"input: {channels} channels, must be {self.channels}")
-        rows = (height - self.window[0]) // self.stride[0] + 1
-        columns = (width - self.window[1]) // self.stride[1] + 1
-        if rows < 1 or columns < 1:
-            raise ValueError(f"input: {height}x{width}, smaller than the window {self.window}")
-        bases, row_of = self._geometry(width, rows, columns, x.device)
+        rows, columns = self.output_size(height, width)
+        y = run(x.reshape(height * width * channels, batch), self.steps(height, width, x.device))
+        return y.view(rows, columns, -1, batch)
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the output map; may be 0."""
+        rows, columns = self._positions(height, width)
+        return rows // self.pool[0], columns // self.pool[1]
+
+    def steps(self, height: int, width: int, device: torch.device) -> list[Step]:
+        """The stage as a part of a program, for an input map of this size."""
+        rows, columns = self._positions(height, width)
+        if rows < self.pool[0] or columns < self.pool[1]:
+            raise ValueError(
+                f"input: a map of {height}x{width} is too small for a window of {self.window} "
+                f"and a pool of {self.pool}"
+            )
+        bases, row_of = _geometry(
+            self.window, self.stride, self.channels, width, (rows, columns), device
+        )
         first, *others = self.lut_layers()
-        y = first.on_rows(x.reshape(height * width * channels, batch), bases, row_of)
+        steps: list[Step] = [first.step(bases, row_of)]
         for layer in others:
-            bases = torch.arange(0, y.shape[0] * y.shape[1], y.shape[1], device=x.device)
-            y = layer.on_rows(y.flatten(0, 1), bases.to(torch.int32))
-        y = y.view(rows, columns, -1, batch)
-        return y if self.pool == (1, 1) else first.model.pool(y, self.pool)
+            steps.append(layer.step(_bases(len(bases), layer.in_features, device)))
+        if self.pool != (1, 1):
+            shape = rows, columns, self.lut_layers()[-1].nodes
+            steps.append(PoolStep(first.model, shape, self.pool))
+        return steps
 
-    def _geometry(
-        self, width: int, rows: int, columns: int, device: torch.device
-    ) -> tuple[Tensor, Tensor]:
-        """The row of every position's first window bit, and the distance from it of every window bit."""
+    def _positions(self, height: int, width: int) -> tuple[int, int]:
+        rows = max(0, (height - self.window[0]) // self.stride[0] + 1)
+        columns = max(0, (width - self.window[1]) // self.stride[1] + 1)
+        return rows, columns
 
-        def grid(shape: tuple[int, int], step: tuple[int, int]) -> Tensor:
-            y = torch.arange(shape[0], device=device)[:, None] * step[0]
-            x = torch.arange(shape[1], device=device)[None, :] * step[1]
-            return ((y * width + x) * self.channels).flatten()
 
-        bits = grid(self.window, (1, 1))[:, None] + torch.arange(self.channels, device=device)
-        positions = grid((rows, columns), self.stride)
-        return positions.to(torch.int32), bits.flatten().to(torch.int32)
+@lru_cache(maxsize=64)
+def _geometry(
+    window: tuple[int, int],
+    stride: tuple[int, int],
+    channels: int,
+    width: int,
+    positions: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """The row of every position's first window bit, and the distance from it of every window bit."""
+
+    def grid(shape: tuple[int, int], step: tuple[int, int]) -> Tensor:
+        y = torch.arange(shape[0], device=device)[:, None] * step[0]
+        x = torch.arange(shape[1], device=device)[None, :] * step[1]
+        return ((y * width + x) * channels).flatten()
+
+    bits = grid(window, (1, 1))[:, None] + torch.arange(channels, device=device)
+    return grid(positions, stride).to(torch.int32), bits.flatten().to(torch.int32)
+
+
+@lru_cache(maxsize=64)
+def _bases(positions: int, step: int, device: torch.device) -> Tensor:
+    return step * torch.arange(positions, dtype=torch.int32, device=device)
 
 
 class GroupSum(nn.Module):
@@ -157,7 +192,11 @@ class GroupSum(nn.Module):
 
     def counts(self, x: Tensor) -> Tensor:
         """The scores themselves, before the temperature."""
-        return x.unflatten(-1, (self.classes, -1)).sum(-1)
+        # Summed over the outermost dimension: a network's bits come with the batch contiguous.
+        groups = x.movedim(-1, 0).reshape(
+            self.classes, self.features // self.classes, *x.shape[:-1]
+        )
+        return groups.sum(1).movedim(0, -1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.counts(x) / self.temperature

@@ -9,22 +9,24 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lutlens.host.compilation import CompilationError, build_shared_library
 
-_SOURCES = ("lookup.cpp", "simd.h", "threads.h")
+_SOURCES = ("lookup.cpp", "pool.cpp", "simd.h", "table.h", "threads.h")
 _FLAGS = ("-std=c++20", "-O3", "-march=native", "-pthread", "-w")
 _MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
 
 
-class _Library:
-    """The shared library's functions, with tensors for arguments."""
+class Library:
+    """The shared library's functions, with tensors for arguments.
+
+    simd: "avx512", "avx2" or "scalar".
+    """
 
     def __init__(self, path: str) -> None:
         self._functions = ctypes.CDLL(path)
@@ -45,13 +47,13 @@ def _argument(value: Tensor | int | None) -> ctypes.c_void_p | ctypes.c_int64:
     return ctypes.c_void_p() if value is None else ctypes.c_int64(value)
 
 
-def library() -> _Library | None:
+def library() -> Library | None:
     """The library, or None where it is switched off or cannot be built (which is said once)."""
     return _library(os.environ.get("LUTLENS_KERNELS", "auto"))
 
 
 @lru_cache
-def _library(mode: str) -> _Library | None:
+def _library(mode: str) -> Library | None:
     if mode not in _MODES:
         raise ValueError(f"LUTLENS_KERNELS: {mode!r}, must be one of {', '.join(_MODES)}")
     extra = _MODES[mode]
@@ -60,97 +62,124 @@ def _library(mode: str) -> _Library | None:
     folder = resources.files(__package__)
     sources = {name: (folder / name).read_text(encoding="utf-8") for name in _SOURCES}
     try:
-        return _Library(str(build_shared_library(sources, [*_FLAGS, *extra], "lutlens-kernels")))
+        return Library(str(build_shared_library(sources, [*_FLAGS, *extra], "lutlens-kernels")))
     except (CompilationError, OSError) as error:
         warnings.warn(f"training without C++ kernels, many times slower: {error}", stacklevel=2)
         return None
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A layer's sizes and where its pins are connected; bases and offsets as in `reference`."""
-
-    bases: Tensor
-    offsets: Tensor
-    batch: int
-
-    @property
-    def output(self) -> tuple[int, int, int]:
-        return len(self.bases), len(self.offsets), self.batch
-
-    @property
-    def arguments(self) -> tuple[Tensor | int, ...]:
-        nodes, fan_in = self.offsets.shape
-        return self.bases, len(self.bases), self.offsets, nodes, fan_in, self.batch
+TILE = 64
+"""Samples that lie side by side: the kernels' arrays are `[tile, row, 64]`."""
 
 
-def prepare(lib: _Library, tables: Tensor, smooth: bool) -> tuple[Tensor, Tensor]:
-    """Smoothed tables `[nodes, 64]`, and the looked-up ones' bits, int64 `[nodes]`."""
-    nodes, entries = tables.shape
-    smoothed = torch.empty((nodes, 64))
-    bits = torch.empty(nodes, dtype=torch.int64)
-    fan_in = entries.bit_length() - 1
-    lib.call("lutlens_prepare", nodes, fan_in, int(smooth), tables.contiguous(), smoothed, bits)
-    return smoothed, bits
+def tile(rows: Tensor) -> Tensor:
+    """`[rows, batch]` to `[tiles, rows, 64]`, the last tile filled up with zeros."""
+    count, batch = rows.shape
+    tiles = -(-batch // TILE)
+    if batch < tiles * TILE:
+        rows = nn.functional.pad(rows, (0, tiles * TILE - batch))
+    return rows.view(count, tiles, TILE).transpose(0, 1).contiguous()
 
 
-def forward(lib: _Library, shape: Shape, rows: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
-    """Output float32 and addresses uint8, `[positions, nodes, batch]`."""
-    output = torch.empty(shape.output)
-    address = torch.empty(shape.output, dtype=torch.uint8)
-    lib.call("lutlens_forward", *shape.arguments, rows, bits, address, output)
-    return output, address
+def untile(x: Tensor, batch: int) -> Tensor:
+    """The way back, `[tiles, rows, 64]` to `[rows, batch]`."""
+    return x.transpose(0, 1).reshape(x.shape[1], -1)[:, :batch]
 
 
-def backward(
-    lib: _Library,
-    shape: Shape,
-    smooth: bool,
-    gradient: Tensor,
-    address: Tensor,
-    smoothed: Tensor,
-    rows: Tensor,
-    candidates: Tensor | None,
-    wanted: tuple[bool, bool, bool],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """The gradients of rows, tables and scores, as far as they are wanted."""
-    nodes, fan_in = shape.offsets.shape
-    to_rows = torch.empty(rows.shape) if wanted[0] else None
-    to_tables = torch.empty((nodes, 1 << fan_in)) if wanted[1] else None
-    to_scores = None
-    if wanted[2] and candidates is not None:
-        candidates = candidates.contiguous()
-        to_scores = torch.empty(candidates.shape)
-    lib.call(
-        "lutlens_backward",
-        *shape.arguments,
-        int(smooth),
-        gradient.contiguous(),
-        address,
-        smoothed,
-        rows,
-        len(rows),
-        candidates,
-        0 if candidates is None else candidates.shape[2],
-        to_rows,
-        to_tables,
-        to_scores,
-    )
-    return to_rows, to_tables, to_scores
+class Layer:
+    """A layer of look-up nodes for one forward and one backward pass.
+
+    bases, offsets, candidates: as in `reference`; tables `[nodes, 2**fan_in]`.
+    smooth: look up the smoothed table.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        bases: Tensor,
+        offsets: Tensor,
+        candidates: Tensor | None,
+        tables: Tensor,
+        smooth: bool,
+    ) -> None:
+        self._library, self._smooth = library, smooth
+        self._bases, self._offsets, self._candidates = bases, offsets.contiguous(), candidates
+        nodes, self._fan_in = offsets.shape
+        self._smoothed = torch.empty((nodes, 64))
+        self._bits = torch.empty(nodes, dtype=torch.int64)
+        library.call(
+            "lutlens_prepare",
+            nodes,
+            self._fan_in,
+            int(smooth),
+            tables.contiguous(),
+            self._smoothed,
+            self._bits,
+        )
+
+    def _shape(self, x: Tensor) -> tuple[Tensor | int, ...]:
+        tiles, rows, _ = x.shape
+        return (
+            self._bases,
+            len(self._bases),
+            self._offsets,
+            len(self._offsets),
+            self._fan_in,
+            rows,
+            tiles,
+        )
+
+    def forward(self, x: Tensor, keep_address: bool) -> tuple[Tensor, Tensor | None]:
+        """Bits x, uint8 `[tiles, rows, 64]`, to bits and, if wanted, addresses, `[tiles, outputs, 64]`."""
+        outputs = len(self._bases) * len(self._offsets)
+        y = torch.empty((len(x), outputs, TILE), dtype=torch.uint8)
+        address = torch.empty_like(y) if keep_address else None
+        self._library.call("lutlens_forward", *self._shape(x), x, self._bits, address, y)
+        return y, address
+
+    def backward(
+        self, x: Tensor, address: Tensor, gradient: Tensor, wanted: tuple[bool, bool, bool]
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The gradients of x, tables and scores, as far as they are wanted."""
+        candidates = self._candidates.contiguous() if self._candidates is not None else None
+        to_x = torch.empty(x.shape) if wanted[0] else None
+        to_tables = torch.empty((len(self._offsets), 1 << self._fan_in)) if wanted[1] else None
+        to_scores = torch.empty(candidates.shape) if wanted[2] and candidates is not None else None
+        self._library.call(
+            "lutlens_backward",
+            *self._shape(x),
+            int(self._smooth),
+            gradient,
+            address,
+            self._smoothed,
+            x,
+            candidates,
+            0 if candidates is None else candidates.shape[2],
+            to_x,
+            to_tables,
+            to_scores,
+        )
+        return to_x, to_tables, to_scores
 
 
-def pool(lib: _Library, x: Tensor, size: tuple[int, int]) -> Tensor:
-    """As `reference.pool`."""
-    height, width, channels, batch = x.shape
-    result = torch.empty((height // size[0], width // size[1], channels, batch))
-    lib.call("lutlens_pool", height, width, channels * batch, *size, x, result)
-    return result
+class Pool:
+    """OR over blocks of `size` positions of a map of `shape` (height, width, channels)."""
 
+    def __init__(
+        self, library: Library, shape: tuple[int, int, int], size: tuple[int, int]
+    ) -> None:
+        self._library, self._shape, self._size = library, shape, size
 
-def pool_gradient(lib: _Library, x: Tensor, size: tuple[int, int], gradient: Tensor) -> Tensor:
-    """As `reference.pool_gradient`."""
-    height, width, channels, batch = x.shape
-    result = torch.empty(x.shape)
-    sizes = height, width, channels * batch, *size
-    lib.call("lutlens_pool_backward", *sizes, x, gradient.contiguous(), result)
-    return result
+    def forward(self, x: Tensor) -> Tensor:
+        """Bits x, uint8 `[tiles, rows, 64]`, to bits."""
+        height, width, channels = self._shape
+        outputs = (height // self._size[0]) * (width // self._size[1]) * channels
+        y = torch.empty((len(x), outputs, TILE), dtype=torch.uint8)
+        self._library.call("lutlens_pool", len(x), *self._shape, *self._size, x, y)
+        return y
+
+    def backward(self, x: Tensor, gradient: Tensor) -> Tensor:
+        to_x = torch.empty(x.shape)
+        sizes = (len(x), *self._shape, *self._size)
+        self._library.call("lutlens_pool_backward", *sizes, x, gradient, to_x)
+        return to_x
