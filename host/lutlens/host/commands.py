@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lutlens.host.overlay import DEFAULT_CLOCK_MHZ, DEFAULT_MAX_WIDTH
+from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
+from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 OverlayDirectory = Annotated[

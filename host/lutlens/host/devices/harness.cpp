@@ -55,6 +55,9 @@ class Board {
     context_->randReset(2);  // flip-flops without a reset start with random bits
     context_->randSeed(static_cast<int>(seed & 0x7FFFFFFF) | 1);
     top_ = std::make_unique<Vmodel>(context_.get());
+    top_->s_axil_awvalid = top_->s_axil_wvalid = top_->s_axil_bready = 0;
+    top_->s_axil_arvalid = top_->s_axil_rready = 0;
+    top_->m_axi_rvalid = top_->m_axi_bvalid = 0;
     top_->aresetn = 0;
     for (int i = 0; i < 8; i++) tick();
     top_->aresetn = 1;

@@ -1,8 +1,8 @@
 """The `rtl` device: the whole programmable logic under Verilator, exact to the clock.
 
-Time advances with register accesses: each takes the clocks that AXI4-Lite needs, and a register that
-software polls runs the simulation further before it is read. The memory answers as a busy PS7 port
-does (`Stalls`), the same way on every run.
+Time advances with register accesses: each takes the clocks that AXI4-Lite needs, and a register
+that software polls runs the simulation further before it is read. The memory answers as a busy PS7
+port does (`Stalls`), the same way on every run.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 from lutlens.board import registers as reg
 from lutlens.board.manifest import Manifest
-from lutlens.host import verilator
+from lutlens.host import systemverilog, verilator
 from lutlens.host.devices.base import SimulatedDevice
 from lutlens.host.devices.ddr import Ddr, DeviceError
 from lutlens.host.lutnet import Lutnet
+from lutlens.host.netlist import Netlist
+from lutlens.host.rtl import pl_sources
+from lutlens.host.simplify import simplify
 
 POLL_CLOCKS = 1000
 _POLLED = frozenset({reg.STATUS, reg.FRAME_TAIL, reg.RESULT_HEAD})
@@ -138,8 +141,8 @@ class Rtl:
 def build(lutnet: Lutnet, max_width: int) -> Path:
     """The simulation of the whole programmable logic with this network, compiled once.
 
-    Raises VerilatorError or CompilationError.
+    Raises GenerationError, VerilatorError or CompilationError.
     """
-    return verilator.build(
-        sources(lutnet, max_width), "lutlens_pl", _HARNESS.read_text(), name="lutlens_pl"
-    )
+    netlist, _ = simplify(Netlist.from_lutnet(lutnet))
+    network = systemverilog.sources(netlist, build_id=lutnet.build_id, max_width=max_width)
+    return verilator.build({**network, **pl_sources()}, "lutlens_pl", _HARNESS.read_text())
