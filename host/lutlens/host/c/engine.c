@@ -1,4 +1,4 @@
-// Runs a generated network over images, LANES of them at a time.
+// Runs any generated network over images, LANES of them at a time.
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +22,7 @@ struct map {
 
 // Room for what is between the pixels and the scores of a batch.
 struct workspace {
+  const struct network *network;
   int batch;
   struct map *map;  // of the input, and of each stage's output
   lanes *window, *node, *output;  // for each window of a group
@@ -39,7 +40,7 @@ static struct map map_of(int rows, int columns, int channels) {
 }
 
 static void release(struct workspace *w) {
-  for (int i = 0; w->map && i <= network.stages; i++) free(w->map[i].bits);
+  for (int i = 0; w->map && i <= w->network->stages; i++) free(w->map[i].bits);
   free(w->map);
   free(w->window);
   free(w->node);
@@ -48,14 +49,15 @@ static void release(struct workspace *w) {
   free(w->packed);
 }
 
-static int prepare(struct workspace *w, int rows, int columns) {
+static int prepare(struct workspace *w, const struct network *network, int rows, int columns) {
   memset(w, 0, sizeof *w);
-  w->map = calloc(network.stages + 1, sizeof *w->map);
+  w->network = network;
+  w->map = calloc(network->stages + 1, sizeof *w->map);
   if (!w->map) return 0;
-  w->map[0] = map_of(rows, columns, network.channels * network.encoder_bits);
+  w->map[0] = map_of(rows, columns, network->channels * network->encoder_bits);
   size_t bytes = w->map[0].size * sizeof(lanes), window = 0, node = 0, output = 0;
-  for (int i = 0; i < network.stages; i++) {
-    const struct stage *s = &network.stage[i];
+  for (int i = 0; i < network->stages; i++) {
+    const struct stage *s = &network->stage[i];
     rows = ((rows - s->window[0]) / s->stride[0] + 1) / s->pool[0];
     columns = ((columns - s->window[1]) / s->stride[1] + 1) / s->pool[1];
     w->map[i + 1] = map_of(rows, columns, s->outputs);
@@ -69,25 +71,27 @@ static int prepare(struct workspace *w, int rows, int columns) {
   w->batch = batch < 1 ? 1 : batch > MAX_BATCH ? MAX_BATCH : batch;
 
   int ready = 1;
-  for (int i = 0; i <= network.stages; i++)
+  for (int i = 0; i <= network->stages; i++)
     ready &= (w->map[i].bits = allocate(w->batch * w->map[i].size)) != NULL;
   ready &= (w->window = allocate(GROUP * window)) != NULL;
   ready &= (w->node = allocate(GROUP * node)) != NULL;
   ready &= (w->output = allocate(GROUP * output)) != NULL;
-  size_t vectors = (size_t)w->batch * rows * columns * network.classes;
+  size_t vectors = (size_t)w->batch * rows * columns * network->classes;
   ready &= (w->total = allocate(vectors * SCORE_BITS)) != NULL;
-  ready &= (w->packed = malloc((size_t)w->map[0].columns * network.channels * BYTES)) != NULL;
+  ready &= (w->packed = malloc((size_t)w->map[0].columns * network->channels * BYTES)) != NULL;
   return ready;
 }
 
 // Bits `value > threshold` of LANES images to `words`: image i begins at pixels + offset[i], its rows
 // lie `pitch` bytes apart.
 static void encode(const uint8_t *pixels, const int64_t *offset, ptrdiff_t pitch,
-                   const uint8_t *threshold, const struct map *map, lanes *bits,
-                   uint8_t *restrict packed) {
-  size_t length = (size_t)map->columns * network.channels;
+                   const uint8_t *threshold, const struct workspace *w, lanes *bits) {
+  const struct map *map = &w->map[0];
+  int depth = w->network->encoder_bits;
+  uint8_t *restrict packed = w->packed;
+  size_t length = (size_t)map->columns * w->network->channels;
   for (int row = 0; row < map->rows; row++) {
-    for (int z = 0; z < network.encoder_bits; z++) {
+    for (int z = 0; z < depth; z++) {
       uint8_t level = threshold[z];
       for (int byte = 0; byte < BYTES; byte++) {
         uint8_t *restrict to = packed + byte * length;
@@ -97,9 +101,9 @@ static void encode(const uint8_t *pixels, const int64_t *offset, ptrdiff_t pitch
           for (size_t i = 0; i < length; i++) to[i] |= (from[i] > level) << bit;
         }
       }
-      lanes *words = bits + row * length * network.encoder_bits + z;
+      lanes *words = bits + row * length * depth + z;
       for (size_t i = 0; i < length; i++) {
-        uint8_t *to = (uint8_t *)(words + i * network.encoder_bits);
+        uint8_t *to = (uint8_t *)(words + i * depth);
         for (int byte = 0; byte < BYTES; byte++) to[byte] = packed[byte * length + i];
       }
     }
@@ -153,8 +157,8 @@ static void run_stage(const struct stage *s, const struct map *in, const struct 
 }
 
 static void run_stages(struct workspace *w) {
-  for (int i = 0; i < network.stages; i++)
-    run_stage(&network.stage[i], &w->map[i], &w->map[i + 1], w);
+  for (int i = 0; i < w->network->stages; i++)
+    run_stage(&w->network->stage[i], &w->map[i], &w->map[i + 1], w);
 }
 
 // Adds the number of ones among `count` words, lane by lane, to the binary number `total`, whose carries go
@@ -205,28 +209,28 @@ static void write_scores(const lanes *total, int vectors, int count, uint16_t *s
 
 // Scores `[count, output rows, output columns, classes]` of `count` images of rows x columns pixels,
 // added over `passes` passes with thresholds `[passes, encoder bits]`. 0, or -1 without memory.
-int lutlens_scores(const uint8_t *pixels, const int64_t *offset, int64_t count, int64_t pitch,
-                   int rows, int columns, const uint8_t *thresholds, int passes,
-                   uint16_t *scores) {
+int lutlens_scores(const struct network *network, const uint8_t *pixels, const int64_t *offset,
+                   int64_t count, int64_t pitch, int rows, int columns,
+                   const uint8_t *thresholds, int passes, uint16_t *scores) {
   struct workspace w;
-  int ready = prepare(&w, rows, columns);
+  int ready = prepare(&w, network, rows, columns);
   for (int64_t start = 0; ready && start < count; start += (int64_t)w.batch * LANES) {
-    const struct map *first = &w.map[0], *last = &w.map[network.stages];
+    const struct map *first = &w.map[0], *last = &w.map[network->stages];
     int64_t left = count - start;
     if (left < (int64_t)w.batch * LANES) w.batch = (left + LANES - 1) / LANES;
-    int vectors = last->rows * last->columns * network.classes;
+    int vectors = last->rows * last->columns * network->classes;
     memset(w.total, 0, (size_t)w.batch * vectors * SCORE_BITS * sizeof(lanes));
     for (int pass = 0; pass < passes; pass++) {
       for (int word = 0; word < w.batch; word++) {
         int64_t origin[LANES];  // lanes that are left over repeat the last image
         for (int64_t lane = 0, i = start + word * LANES; lane < LANES; lane++, i++)
           origin[lane] = offset[i < count ? i : count - 1];
-        encode(pixels, origin, pitch, thresholds + pass * network.encoder_bits, first,
-               first->bits + word * first->size, w.packed);
+        encode(pixels, origin, pitch, thresholds + pass * network->encoder_bits, &w,
+               first->bits + word * first->size);
       }
       run_stages(&w);
       for (size_t i = 0; i < (size_t)w.batch * vectors; i++)
-        add_popcount(last->bits + i * network.bits_per_class, network.bits_per_class, w.output,
+        add_popcount(last->bits + i * network->bits_per_class, network->bits_per_class, w.output,
                      w.total + i * SCORE_BITS);
     }
     for (int word = 0; word < w.batch; word++) {
@@ -240,11 +244,12 @@ int lutlens_scores(const uint8_t *pixels, const int64_t *offset, int64_t count, 
 }
 
 // The stages alone: bit planes `[words, input bits, LANES]` to `[words, output bits, LANES]`.
-int lutlens_stages(const lanes *input, lanes *output, int64_t words, int rows, int columns) {
+int lutlens_stages(const struct network *network, const lanes *input, lanes *output, int64_t words,
+                   int rows, int columns) {
   struct workspace w;
-  int ready = prepare(&w, rows, columns);
+  int ready = prepare(&w, network, rows, columns);
   if (ready) {
-    struct map *first = &w.map[0], *last = &w.map[network.stages];
+    struct map *first = &w.map[0], *last = &w.map[network->stages];
     lanes *const own_first = first->bits, *const own_last = last->bits;
     for (int64_t done = 0; done < words; done += w.batch) {
       if (words - done < w.batch) w.batch = words - done;

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from lutlens.host.c.generate import generate
+from lutlens.host.c.generate import engine, generate
 from lutlens.host.compilation import build_shared_library
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
@@ -44,9 +44,11 @@ class Executor:
         self._netlist = Netlist.from_lutnet(net)
         if simplified:
             self._netlist, _ = simplify(self._netlist)
+        self._engine = ctypes.CDLL(str(build_shared_library(engine(), _FLAGS, "engine")))
         library = build_shared_library(generate(self._netlist), _FLAGS, "network")
-        self._library = ctypes.CDLL(str(library))
-        self.lanes = int(self._library.lutlens_lanes())
+        self._library = ctypes.CDLL(str(library))  # owns what _network points to
+        self._network = ctypes.byref(ctypes.c_char.in_dll(self._library, "network"))
+        self.lanes = int(self._engine.lutlens_lanes())
         self.threads = threads or os.cpu_count() or 1
 
     def scores(
@@ -95,7 +97,7 @@ class Executor:
         """The stages alone, without encoder and scores, on one thread.
 
         inputs: what `planes` gave, of as many bits as an image of the network's input size has, in
-            the order (row, column, channel, encoder bit). Lane `i` is bit `i % 64` of word `i // 64`.
+            the order (row, column, channel, encoder bit). Lane i is bit `i % 64` of `[i // 64]`.
         outputs: what `planes` gave, of as many bits as the last stage; to be filled.
         Raises ValueError for other arrays.
         """
@@ -109,7 +111,7 @@ class Executor:
                     f"{name}: {array.dtype} {list(array.shape)}, must be planes({shape[0]}, {n})"
                 )
         self._call(
-            self._library.lutlens_stages,
+            self._engine.lutlens_stages,
             _address(inputs),
             _address(outputs),
             ctypes.c_int64(len(inputs)),
@@ -174,7 +176,7 @@ class Executor:
         def part(start: int) -> None:
             count = min(share, len(offsets) - start)
             self._call(
-                self._library.lutlens_scores,
+                self._engine.lutlens_scores,
                 _address(frames),
                 _address(offsets[start:]),
                 ctypes.c_int64(count),
@@ -195,9 +197,8 @@ class Executor:
         with ThreadPoolExecutor(len(starts)) as pool:
             list(pool.map(part, starts))
 
-    @staticmethod
-    def _call(function: Any, *arguments: Any) -> None:
-        if function(*arguments):
+    def _call(self, function: Any, *arguments: Any) -> None:
+        if function(self._network, *arguments):
             raise MemoryError(f"{function.__name__}: no memory for the network's maps")
 
 

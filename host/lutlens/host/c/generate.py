@@ -1,4 +1,4 @@
-"""C source of a netlist: straight-line code for the nodes; `engine.c` does the rest."""
+"""C source of a netlist: straight-line code for its nodes. `engine.c` does the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from lutlens.host.netlist import ONE, ZERO, Netlist, StageNetlist
 
 _NODES_IN_FUNCTION = 64
 _FUNCTIONS_IN_FILE = 4
-_COPIED = ("lanes.h", "engine.c")
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,13 @@ class _Function:
     lines: tuple[str, ...]
 
 
+def engine() -> dict[str, str]:
+    """File name to text of the part that is the same for every network; it exports functions."""
+    return {name: _text(name) for name in ("lanes.h", "engine.c")}
+
+
 def generate(netlist: Netlist) -> dict[str, str]:
-    """File name to text of a complete program: `lutlens.host.compilation` makes a library of it."""
+    """File name to text of one network; it exports `network`, which the engine takes."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lutlens.host.c", "."),
         undefined=jinja2.StrictUndefined,
@@ -33,8 +37,7 @@ def generate(netlist: Netlist) -> dict[str, str]:
     )
     fire = [list(_functions(f"stage{i}", stage)) for i, stage in enumerate(netlist.stages)]
     functions = [function for stage in fire for function in stage]
-    folder = resources.files("lutlens.host.c")
-    sources = {name: (folder / name).read_text("utf-8") for name in _COPIED}
+    sources = {"lanes.h": _text("lanes.h")}
     sources["network.c"] = environment.get_template("network.c.jinja").render(
         netlist=netlist, fire=fire
     )
@@ -43,6 +46,10 @@ def generate(netlist: Netlist) -> dict[str, str]:
             "nodes.c.jinja"
         ).render(functions=functions[i : i + _FUNCTIONS_IN_FILE])
     return sources
+
+
+def _text(name: str) -> str:
+    return (resources.files("lutlens.host.c") / name).read_text("utf-8")
 
 
 def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:

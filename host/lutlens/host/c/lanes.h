@@ -78,6 +78,4 @@ struct network {
   const struct stage *stage;
 };
 
-extern const struct network network;
-
 #endif
