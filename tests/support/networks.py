@@ -206,8 +206,9 @@ def oracle_scores(
 
 
 def _one_pass(net: Lutnet, frames: npt.NDArray[np.uint8], levels: npt.NDArray[np.uint8]) -> Any:
-    n, height, width, _ = frames.shape
-    bits = (frames[..., np.newaxis] > levels).astype(np.int64).reshape(n, height, width, -1)
+    n, height, width, channels = frames.shape
+    bits = (frames[..., np.newaxis] > levels).astype(np.int64)
+    bits = bits.reshape(n, height, width, channels * len(levels))
     for stage in net.stages:
         rows = (bits.shape[1] - stage.window[0]) // stage.stride[0] + 1
         columns = (bits.shape[2] - stage.window[1]) // stage.stride[1] + 1
@@ -219,7 +220,8 @@ def _one_pass(net: Lutnet, frames: npt.NDArray[np.uint8], levels: npt.NDArray[np
             for dx in range(stage.window[1])
         ]
         bits = _or_pool(_layers(stage, np.concatenate(windows, axis=-1)), stage.pool)
-    return bits.reshape(*bits.shape[:3], len(net.classes), net.bits_per_class).sum(axis=-1)
+    scores = bits.reshape(*bits.shape[:3], len(net.classes), net.bits_per_class)
+    return scores.sum(axis=-1)
 
 
 def _layers(stage: Stage, bits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

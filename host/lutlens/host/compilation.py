@@ -43,8 +43,8 @@ def build_shared_library(
 ) -> Path:
     """Compile and link `sources` to a shared library, unless that was done before; return its path.
 
-    sources: file name to text. `.c` and `.cpp` files are compiled, side by side; others (headers)
-        lie beside them to be included.
+    sources: file name to text. `.c` files or `.cpp` files (not both) are compiled, side by side;
+        others (headers) lie beside them to be included.
     flags: given to the compiler and to the linker, e.g. `["-O2", "-march=native"]`.
     name: the beginning of the library's file name.
     timeout_s: for the whole build; then the compiler is killed.
@@ -53,9 +53,10 @@ def build_shared_library(
     next one. Raises CompilationError.
     """
     units = [file for file in sources if Path(file).suffix in _COMPILERS]
-    if not units:
-        raise CompilationError(f"{name}: no .c or .cpp file among the sources {sorted(sources)}")
-    language = ".cpp" if any(file.endswith(".cpp") for file in units) else ".c"
+    languages = {Path(file).suffix for file in units}
+    if len(languages) != 1:
+        raise CompilationError(f"{name}: must be .c or .cpp files, not {sorted(sources)}")
+    language = languages.pop()
     compiler = _find_compiler(language)
     macros = _predefined_macros(compiler, tuple(flags), "c++" if language == ".cpp" else "c")
     target = cache_directory() / f"{name}-{_key(sources, [compiler, *flags, macros])}.so"
