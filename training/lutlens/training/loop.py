@@ -23,6 +23,7 @@ from lutlens.training.data import DataSet
 from lutlens.training.evaluate import evaluate, ramp, torch_scores
 from lutlens.training.network import Network
 from lutlens.training.recipes import Recipe, RecipeError
+from lutlens.training.source import source_commit
 from pydantic import BaseModel, ConfigDict
 from torch.nn import functional
 
@@ -92,6 +93,7 @@ class Trainer:
                 f"{recipe.input_shape[1]}x{recipe.input_shape[0]}"
             )
         self.run, self.data, self.folder = run, data, folder
+        self.source_commit = source_commit()
         schedule = recipe.schedule
         self.network = Network(recipe.network(len(data.classes)), seed=run.seed)
         self.optimizer = torch.optim.Adam(
@@ -153,14 +155,15 @@ class Trainer:
         self.best = saved.best
         self.best_score, self.best_step = saved.progress.best_score, saved.progress.best_step
         self.step, self.seconds = saved.progress.step, saved.progress.seconds
-        lines = (self.folder / "metrics.jsonl").read_text().splitlines()
+        metrics = self.folder / "metrics.jsonl"
+        lines = metrics.read_text().splitlines() if metrics.exists() else []
         read = [Metrics.model_validate_json(line) for line in lines]
-        self.metrics = [metrics for metrics in read if metrics.step <= self.step]
+        self.metrics = [line for line in read if line.step <= self.step]
 
     def best_network(self) -> Network:
-        """The best network so far, in evaluation mode."""
+        """The best network so far, the latest before any validation; in evaluation mode."""
         network = Network(self.network.spec, seed=self.run.seed)
-        network.load_state_dict(self.best)
+        network.load_state_dict(self.best if self.best_step else self.network.state_dict())
         return network.eval()
 
     def _train_step(self, batch: Batch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -52,30 +51,10 @@ def publish(
         "best_step": trainer.best_step,
         "validation_accuracy": {str(k): value for k, (_, value) in chosen.items()},
         "accuracy": accuracy,
-        "source_commit": source_commit(),
+        "source_commit": trainer.source_commit,
         "versions": {name: version(name) for name in ("lutlens", "torch", "numpy")},
     }
     lutnet = trainer.best_network().to_lutnet(thresholds, data.classes, provenance)
     out.parent.mkdir(parents=True, exist_ok=True)
     lutnet.save(out)
     return lutnet
-
-
-def source_commit() -> str | None:
-    """The commit of this package's source, with "-dirty" if the package was changed since.
-
-    None outside a checkout.
-    """
-    folder = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=20
-        ).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", ".")
-        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -75,11 +75,11 @@ RECIPES = {
             description="28x28 digits, a streaming CNN that fits 2,200 LUTs with everything",
             input_shape=(28, 28, 1),
             stages=(
-                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(60, 30)),
-                StageSpec(window=(3, 3), layers=_layers(150, 50)),
-                StageSpec(window=(3, 3), layers=_layers(200, 60), pool=(2, 2)),
+                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(72, 36)),
+                StageSpec(window=(3, 3), layers=_layers(180, 60)),
+                StageSpec(window=(3, 3), layers=_layers(240, 72), pool=(2, 2)),
             ),
-            bits_per_class=48,
+            bits_per_class=60,
         ),
     )
 }
