@@ -78,7 +78,7 @@ def test_a_clock_is_never_faster_than_asked_for(mhz: float) -> None:
 
 @pytest.mark.parametrize("mhz", [0.0, 0.2, 251.0, 1000.0, float("nan")])
 def test_an_impossible_clock_is_refused(mhz: float) -> None:
-    with pytest.raises(hwh.ClockError, match="clock: .* MHz, must be"):
+    with pytest.raises(hwh.ClockError, match=r"clock: .* MHz, must be"):
         hwh.clock(mhz)
 
 

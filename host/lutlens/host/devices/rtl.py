@@ -13,13 +13,11 @@ from typing import NamedTuple
 
 from lutlens.board import registers as reg
 from lutlens.board.manifest import Manifest
-from lutlens.host import systemverilog, verilator
+from lutlens.host import verilator
 from lutlens.host.devices.base import SimulatedDevice
 from lutlens.host.devices.ddr import Ddr, DeviceError
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.netlist import Netlist
-from lutlens.host.rtl import pl_sources
-from lutlens.host.simplify import simplify
+from lutlens.host.rtl import network_sources, pl_sources
 
 POLL_CLOCKS = 1000
 _POLLED = frozenset({reg.STATUS, reg.FRAME_TAIL, reg.RESULT_HEAD})
@@ -75,9 +73,18 @@ class Rtl:
     """A running simulation.
 
     library: as `build` makes it.
+    poll_clocks: how far a read of a polled register runs the simulation first.
     """
 
-    def __init__(self, library: Path, ddr: Ddr, stalls: Stalls, seed: int) -> None:
+    def __init__(
+        self,
+        library: Path,
+        ddr: Ddr,
+        stalls: Stalls,
+        seed: int,
+        poll_clocks: int = POLL_CLOCKS,
+    ) -> None:
+        self._poll_clocks = poll_clocks
         self._library = ctypes.CDLL(str(library))
         self._library.lutlens_open.restype = ctypes.c_void_p
         self._library.lutlens_clocks.restype = ctypes.c_uint64
@@ -111,7 +118,7 @@ class Rtl:
 
     def read(self, offset: int) -> int:
         if offset in _POLLED:
-            self.advance(POLL_CLOCKS)
+            self.advance(self._poll_clocks)
         value = ctypes.c_uint32()
         status = self._library.lutlens_read(self._board, offset, ctypes.byref(value))
         self._check("read", offset, status)
@@ -143,6 +150,5 @@ def build(lutnet: Lutnet, max_width: int) -> Path:
 
     Raises GenerationError, VerilatorError or CompilationError.
     """
-    netlist, _ = simplify(Netlist.from_lutnet(lutnet))
-    network = systemverilog.sources(netlist, build_id=lutnet.build_id, max_width=max_width)
-    return verilator.build({**network, **pl_sources()}, "lutlens_pl", _HARNESS.read_text())
+    sources = network_sources(lutnet, max_width) | pl_sources()
+    return verilator.build(sources, "lutlens_pl", _HARNESS.read_text())
