@@ -67,8 +67,10 @@ class NetworkRtl:
     ) -> Run:
         """One pass over frames `[h, w]` of any sizes, back to back.
 
-        thresholds: uint8 `[z]`. gaps, stalls: how likely it is that a clock brings no pixel, or takes
-        no beat. Asserts that positions, frames and beats are marked as they should be.
+        thresholds: uint8 `[z]`.
+        gaps, stalls: how likely it is that a clock brings no pixel, or takes no beat.
+
+        Asserts that positions, frames and beats are marked as they should be.
         """
         data = [self._encode(frame, thresholds) for frame in frames]
         marks = [_marks(frame.shape) for frame in frames]

@@ -1,7 +1,7 @@
 """From a netlist to the network core in SystemVerilog, in three steps: validate, scan, render.
 
-`generate` gives the network's own modules; `sources` all that they are made of, ready for a simulator
-or for synthesis. What is the same for every network is written by hand, in rtl/network.
+`generate` gives the network's own modules; `sources` all that they are made of, ready for a
+simulator or for synthesis. What is the same for every network is written by hand, in rtl/network.
 """
 
 from __future__ import annotations

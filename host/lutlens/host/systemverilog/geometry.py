@@ -30,7 +30,7 @@ class Axis:
         return (self.garbage + window - 1) % stride
 
     def passing(self, window: int, stride: int) -> Axis:
-        """The positions that pass, when windows are taken at a stride from the first true one on."""
+        """The positions that pass: windows at a stride, from the first true one on."""
         phase = self.phase(window, stride)
         return Axis(
             garbage=(self.garbage + window - 1) // stride,

@@ -54,12 +54,13 @@ class NetworkModule:
 
     @property
     def beats(self) -> int:
-        """Beats of a position: its output bits stay as they are until the last window moves."""
-        return min(self.stages[-1].grid.gap, self.netlist.classes)
+        """Beats of a position."""
+        return -(-self.netlist.classes // self.units)
 
     @property
     def units(self) -> int:
-        return -(-self.netlist.classes // self.beats)
+        """Popcounts side by side: they are used again until the last stage's window moves."""
+        return -(-self.netlist.classes // self.stages[-1].grid.gap)
 
     @property
     def score_bits(self) -> int:
@@ -114,5 +115,5 @@ class NetworkModule:
 
     @property
     def queue_depth(self) -> int:
-        """Room for some beats more than the reserve, so that a reader in step never stops the core."""
+        """More room than the reserve, so that a reader who keeps up never stops the core."""
         return 1 << (self.queue_reserve + self.beats + 1).bit_length()

@@ -1,9 +1,9 @@
 """How to add many bits with few LUTs.
 
-A LUT computes one bit of the sum of six bits or fewer. Compressors made of such LUTs replace bits of
-some weights by their sum's bits, until no weight has two. Six bits of equal weight become three, which
-takes three LUTs: one LUT for each bit that disappears, and nothing does better. What sixes leave over
-is searched for the cheapest way (A*, with the bits that have to disappear as the bound).
+A LUT computes one bit of the sum of six bits or fewer. Compressors made of such LUTs replace bits
+of some weights by their sum's bits, until no weight has two. Six bits of equal weight become three,
+which takes three LUTs: one LUT for each bit that disappears, and nothing does better. What sixes
+leave over is searched for the cheapest way (A*, with the bits that have to disappear as the bound).
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ class Bit:
 
 @dataclass(frozen=True)
 class Compressor:
-    """shape: how many of its inputs have weight 1, 2 and 4. inputs: in that order; with time, all are
-    delayed to the latest of them. outputs: from weight 1 up, one clock edge later."""
+    """LUTs that add some bits.
+
+    shape: how many of its inputs have weight 1, 2 and 4.
+    inputs: in that order; they are delayed to the latest of them.
+    outputs: from weight 1 up, one clock edge later.
+    """
 
     shape: tuple[int, int, int]
     inputs: tuple[Bit, ...]
@@ -51,7 +55,12 @@ class Compressor:
 
 @dataclass(frozen=True)
 class Tree:
-    """width: bits to add. total: bits of the sum, lowest first. depth: clock edges until all are there."""
+    """How to add.
+
+    width: bits to add.
+    total: bits of the sum, lowest first.
+    depth: clock edges until all of these are there.
+    """
 
     width: int
     compressors: tuple[Compressor, ...]

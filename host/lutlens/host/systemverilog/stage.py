@@ -129,7 +129,7 @@ class StageModule:
     @cached_property
     def lines(self) -> list[int]:
         """Bits kept of each earlier line, the last one first: the first ones of `channels`."""
-        backs = {channel: 0 for channel in self.channels}
+        backs = dict.fromkeys(self.channels, 0)
         for row in self.rows:
             backs[row.channel] = max(backs[row.channel], row.back)
         deepest = max(backs.values(), default=0)
@@ -189,7 +189,7 @@ class StageModule:
             Instance(
                 name=f"n{i}",
                 inputs=tuple(self._at(s, node.level) for s in reversed(node.inputs)),
-                table=f"{1 << len(node.inputs)}'h{node.table:0{(1 << len(node.inputs)) // 4 or 1}x}",
+                table=f"{1 << len(node.inputs)}'h{node.table:x}",
             )
             for i, node in enumerate(self.netlist.nodes)
         ]
