@@ -1,4 +1,4 @@
-"""The annotated picture: boxes, digits and margins drawn into a frame, for viewers without a page."""
+"""The annotated picture, for viewers without a page: boxes, digits and margins in the frame."""
 
 from __future__ import annotations
 

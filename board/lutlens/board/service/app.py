@@ -27,9 +27,11 @@ from lutlens.board.sources import SourceSpec
 
 DESCRIPTION = """Digits recognised live by a network of FPGA look-up tables.
 
-Every error is `application/problem+json` (RFC 9457). Changes need the bearer token that the service printed when
-it started, unless it listens on loopback only. `WS /api/v1/results/stream` sends `Status` and `Result` as JSON
-texts; with `?pictures=true` each result is followed by its frame, a binary JPEG.
+Every error is `application/problem+json` (RFC 9457). Changes need the bearer token that the service
+printed when it started, unless it listens on loopback only.
+
+`WS /api/v1/results/stream` sends `Status` and `Result` as JSON texts; with `?pictures=true` each
+result is followed by its frame, a binary JPEG.
 """
 
 TAGS = [

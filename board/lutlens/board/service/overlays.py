@@ -1,4 +1,4 @@
-"""The overlays that the service offers: a fixed list, by name; a request's text never becomes a path."""
+"""The overlays on offer: a fixed list, by name; a request's text never becomes a path."""
 
 from __future__ import annotations
 

@@ -63,5 +63,5 @@ def drawing(core: Context, data: bytes, k: int) -> models.Recognition | None:
 def classify(
     core: Context, boxes: list[tuple[int, int, int, int]], views: Grey, k: int
 ) -> list[Detection]:
-    """The core's answer to every view, uint8 `[n, 28, 28]`. Raises RequestError if it does not come."""
+    """The core's answer to every view, uint8 `[n, 28, 28]`. Raises RequestError if none comes."""
     raise NotImplementedError

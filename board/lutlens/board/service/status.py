@@ -21,8 +21,8 @@ PATIENCE_S = 0.3
 class StatusCache:
     """Builds the status, and remembers the core's counters.
 
-    Reading counters waits for a device that is busy, a simulated one for seconds: it is done in a worker
-    thread, one at a time, and whoever has no patience left gets the counters read last.
+    Reading counters waits for a device that is busy, a simulated one for seconds: it is done in a
+    worker thread, one at a time, and who has no patience left gets the counters read last.
     """
 
     def __init__(self) -> None:

@@ -34,10 +34,7 @@ const DARK = new Set([0, 1, 2, 6, 7]);
 export const tintOf = (digit) => `--digit-${digit % 10}`;
 
 /** The colour for a bar: the digit's, or a stand-in where that would sink into the ground. */
-export function barOf(digit) {
-  const n = digit % 10;
-  return [0, 1, 9].includes(n) ? `var(--bar-${n})` : `var(--digit-${n})`;
-}
+export const barOf = (digit) => `var(--bar-${digit % 10}, var(--digit-${digit % 10}))`;
 
 export const isDark = (digit) => DARK.has(digit % 10);
 

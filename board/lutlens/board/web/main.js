@@ -13,9 +13,9 @@ const MARK = 0x3c4299bdbd99423cn; // the INIT value of the look-up table beside 
 const ANNOUNCE_MS = 2500;
 
 const DEVICES = {
-  board: ["board", "real programmable logic"],
-  model: ["model", "simulated: registers and network in software"],
-  rtl: ["rtl", "simulated: the whole design, cycle by cycle"],
+  board: ["on the board", "real programmable logic"],
+  model: ["simulated", "model device: the network as C, no FPGA"],
+  rtl: ["simulated", "rtl device: the whole design, clock by clock"],
 };
 
 for (let bit = 63n; bit >= 0n; bit -= 1n) {
@@ -102,7 +102,7 @@ live.addEventListener("select", ({ detail }) => {
   }
   selected.show(detail);
   say(byId("selected-note"), live.pinned ? "the digit that you picked" : "the surest digit; pick another");
-  announce(`${live.pinned ? "Picked digit" : "Surest digit"} ${detail.label}, margin ${detail.margin}`);
+  if (live.pinned) announce(`Digit ${detail.label}, margin ${detail.margin}`);
 });
 
 pad.addEventListener("read", ({ detail }) => announce(`Drawing read as ${detail.label}, margin ${detail.margin}`));

@@ -41,7 +41,7 @@ async def classify(
     if len(files) > core.settings.max_files:
         detail = f"files: {len(files)}, at most {core.settings.max_files} in one request"
         raise RequestError(413, detail)
-    passes = recognise.passes(core.pipeline, k)
+    passes = recognise.passes(core, k)
     classifier = core.pipeline.classifier
     results = []
     for number, upload in enumerate(files, 1):
@@ -60,11 +60,11 @@ async def classify(
 
 @router.post("/pad", openapi_extra=IMAGE_BODY, responses=errors.responses(413, 415, 422, 503))
 async def classify_drawing(request: Request, core: Core, k: PassesQuery = None) -> models.Drawing:
-    """What this drawing is: the body is one PNG or JPEG of any size, light ink on dark paper or the reverse.
+    """What this drawing is: one PNG or JPEG of any size, light ink on dark paper or the reverse.
 
-    It is centred and scaled as MNIST was made, and classified.
+    It is centred and scaled as MNIST was made, then classified.
     """
-    passes = recognise.passes(core.pipeline, k)
+    passes = recognise.passes(core, k)
     data = await request.body()
     async with core.decoders:
         recognition = await asyncio.to_thread(recognise.drawing, core, data, passes)

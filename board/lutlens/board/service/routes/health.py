@@ -18,7 +18,7 @@ async def healthz() -> models.Health:
 
 @router.get("/readyz", responses=errors.responses(503))
 async def readyz(core: Core) -> models.Health:
-    """The overlay has passed its self-test and frames are being recognised, or would be if not paused."""
+    """The overlay has passed its self-test, and frames are recognised unless paused."""
     if core.overlays.changing:
         raise RequestError(503, "An overlay is being loaded.", {"Retry-After": "2"})
     if not core.pipeline.running:

@@ -33,7 +33,7 @@ async def overlays(core: Core) -> list[models.OverlayInfo]:
 async def load_overlay(
     core: Core, name: Annotated[str, Path(max_length=64, examples=["digits"])]
 ) -> models.OverlayInfo:
-    """Load an overlay and recognise with it; one that fails its self-test leaves the former running."""
+    """Load an overlay and recognise with it; if its self-test fails, the former one runs on."""
     if name not in core.overlays.manifests:
         names = ", ".join(core.overlays.manifests)
         raise RequestError(404, f"overlay {name!r} is not offered; there are: {names}")

@@ -68,10 +68,8 @@ async def _mjpeg(core: Context) -> AsyncIterator[bytes]:
     with core.hub.viewer(core.settings.stream_fps) as viewer:
         while (frame := await viewer.next()) is not None:
             jpeg = await frame.jpeg(annotate=True)
-            head = (
-                f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            )
-            yield head.encode() + jpeg + b"\r\n"
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+            yield f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + jpeg + b"\r\n"
 
 
 @router.websocket("/results/stream")
@@ -84,8 +82,9 @@ async def stream_results(
     """Results as they come, and once a second the status: JSON texts that differ by `type`.
 
     pictures: each result is followed by a binary message, its frame as JPEG without boxes.
-    window: at most so many results travel unacknowledged; any text message from the viewer acknowledges one.
-        A viewer behind a slow or long line then sees few frames, but new ones. 0: no acknowledgements.
+    window: at most so many results travel unacknowledged; any text message from the viewer
+        acknowledges one. A viewer behind a slow line then sees few frames, but new ones. 0: no
+        acknowledgements.
     """
     await socket.accept()
     credit = asyncio.Semaphore(window)
