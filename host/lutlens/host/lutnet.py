@@ -1,7 +1,7 @@
 """The lutnet: a trained network as a file.
 
-A lutnet is a safetensors file. `docs` of the format: host/LUTNET.md. In memory it is the immutable
-`Lutnet` below, the one form in which a network crosses from training to the host.
+A lutnet is a safetensors file; host/LUTNET.md specifies it. In memory it is the immutable `Lutnet`
+below, the one form in which a network crosses from training to the host.
 """
 
 from __future__ import annotations
@@ -24,24 +24,27 @@ from safetensors import SafetensorError
 
 SCHEMA_VERSION = 1
 MAX_FILE_BYTES = 64 << 20
+MAX_HEADER_BYTES = 1 << 20
+MAX_WINDOW_BITS = 1 << 20
 MAX_FAN_IN = 6
 MAX_PASSES = 16
 MAX_ENCODER_BITS = 4
+MAX_BITS_PER_CLASS = 65535 // MAX_PASSES
+"""So that a score fits in 16 bits after as many passes as there may be."""
 
-Count = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
 Size = Annotated[int, Field(strict=True, ge=1, le=4096)]
 
 
 class LutnetError(ValueError):
-    """A lutnet that cannot be used; the message names the file (if any), the field, and what would be right."""
+    """A lutnet that cannot be used; the message names file (if any), field, and what is right."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """Nodes that read the same input bits and fire on the same clock edge.
 
-    tables: uint64 `[nodes]`; bit `a` of a table is the node's output at address `a = sum_j input_j << j`.
-        Bits at and above `2**fan_in` are zero.
+    tables: uint64 `[nodes]`; bit `a` of a table is the node's output at address
+        `a = sum_j input_j << j`. Bits at and above `2**fan_in` are zero.
     connections: int32 `[nodes, fan_in]`, fan_in 1 to 6: indices into the layer's input bits.
     """
 
@@ -61,9 +64,12 @@ class Layer:
 class Stage:
     """A sliding window, the layers that read it, and an OR pooling (1, 1 = none).
 
-    window, stride, pool: (rows, columns). Window bit `(dy * columns + dx) * channels + c` is channel `c` of the
-    input `dy` rows below and `dx` columns right of the window's top left corner. No padding; a last row or
-    column that does not fill a window, a stride or a pool is not used.
+    window, stride, pool: (rows, columns). Window bit `(dy * columns + dx) * channels + c` is
+        channel `c` of the input `dy` rows below and `dx` columns right of the window's top left
+        corner. No padding; a last row or column that does not fill a window, a stride or a pool is
+        not used.
+    layers: the first reads the window's bits, each other one the outputs of the layer before it.
+        The last one's outputs are the stage's channels, ORed over each pool.
     """
 
     window: tuple[int, int]
@@ -77,7 +83,7 @@ class Stage:
         return self.layers[-1].nodes
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of output positions for an input of `height` rows and `width` columns; may be 0."""
+        """Rows and columns of output positions for an input of such a size; may be 0."""
         rows = max(0, (height - self.window[0]) // self.stride[0] + 1)
         columns = max(0, (width - self.window[1]) // self.stride[1] + 1)
         return rows // self.pool[0], columns // self.pool[1]
@@ -88,14 +94,19 @@ class Lutnet:
     """A trained network.
 
     input_shape: (height, width, channels) of the images that it was trained on.
-    encoder_bits: z, bits that the encoder makes of each 8-bit value; bit i is `value > threshold[i]`.
+    encoder_bits: z, bits that the encoder makes of each 8-bit value; bit i is
+        `value > threshold[i]`.
     thresholds: for each K that the network supports, uint8 `[K, z]`: the thresholds of every pass.
-    stages: input channel `c * z + i` of the first stage is encoder bit i of image channel c. The last stage's
-        bits are grouped by class: class c's score is the popcount of bits `[c * n, (c + 1) * n)`, n = bits per
-        class, added over passes. The answer is the class of the highest score, the first one if several are
-        equal; its margin is the distance to the second highest.
-    classes: names.
-    provenance: data set and its hash, seed, recipe, accuracy measured at each K, source commit. Not interpreted.
+    stages: input channel `c * z + i` of the first stage is encoder bit i of image channel c. The
+        last stage's bits are grouped by class: class c's score is the popcount of bits
+        `[c * n, (c + 1) * n)`, n = bits per class, added over passes. The answer is the class of
+        the highest score, the first one if several are equal; its margin is the distance to the
+        second highest.
+    classes: names, different from each other.
+    provenance: data set and its hash, seed, recipe, accuracy measured at each K, source commit.
+        JSON, not interpreted.
+
+    Raises LutnetError if these do not make a network.
     """
 
     input_shape: tuple[int, int, int]
@@ -129,31 +140,24 @@ class Lutnet:
         return height, width
 
     def thresholds_for(self, k: int) -> npt.NDArray[np.uint8]:
-        """uint8 `[k, z]`. Raises LutnetError for a K that the network was not given thresholds for."""
+        """uint8 `[k, z]`. Raises LutnetError for a K that the network has no thresholds for."""
         if k not in self.thresholds:
-            raise LutnetError(f"k: no thresholds for K = {k}; this lutnet has K = {sorted(self.thresholds)}")
+            raise LutnetError(
+                f"k: no thresholds for K = {k}; this lutnet has K = {sorted(self.thresholds)}"
+            )
         return self.thresholds[k]
 
     def to_bytes(self) -> bytes:
         """The file's content; the same network always gives the same bytes."""
-        header = _Header(
-            schema_version=SCHEMA_VERSION,
-            input_shape=self.input_shape,
-            encoder_bits=self.encoder_bits,
-            passes=sorted(self.thresholds),
-            classes=list(self.classes),
-            stages=[
-                _StageHeader(window=s.window, stride=s.stride, pool=s.pool, layers=len(s.layers)) for s in self.stages
-            ],
-            provenance=self.provenance,
-        )
-        tensors: dict[str, npt.NDArray[Any]] = {f"thresholds.{k}": t for k, t in self.thresholds.items()}
+        tensors: dict[str, npt.NDArray[Any]] = {
+            f"thresholds.{k}": t for k, t in self.thresholds.items()
+        }
         for i, stage in enumerate(self.stages):
             for j, layer in enumerate(stage.layers):
                 tensors[f"stages.{i}.layers.{j}.tables"] = layer.tables
                 tensors[f"stages.{i}.layers.{j}.connections"] = layer.connections
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-        metadata = {"lutlens": json.dumps(header.model_dump(mode="json"), sort_keys=True)}
+        metadata = {"lutlens": json.dumps(_header(self).model_dump(), sort_keys=True)}
         return bytes(safetensors.numpy.save(tensors, metadata=metadata))
 
     @cached_property
@@ -169,7 +173,9 @@ class Lutnet:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears whole or not at all."""
         target = Path(path)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as f:
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as f:
             try:
                 f.write(self.to_bytes())
                 f.close()
@@ -183,10 +189,8 @@ class Lutnet:
     def load(cls, path: str | os.PathLike[str]) -> Lutnet:
         """Read a file. Raises LutnetError, with the file's name, for whatever is wrong with it."""
         try:
-            size = os.path.getsize(path)
-            if size > MAX_FILE_BYTES:
-                raise LutnetError(f"file: {size} bytes, at most {MAX_FILE_BYTES} are read")
-            return cls.from_bytes(Path(path).read_bytes())
+            with open(path, "rb") as file:
+                return cls.from_bytes(file.read(MAX_FILE_BYTES + 1))
         except OSError as error:
             raise LutnetError(f"{path}: {error.strerror or error}") from error
         except LutnetError as error:
@@ -198,7 +202,7 @@ class Lutnet:
         header = _read_header(data)
         try:
             tensors = safetensors.numpy.load(data)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (SafetensorError, ValueError, LookupError, TypeError, OverflowError) as error:
             raise LutnetError(f"file: not a valid safetensors file ({error})") from error
 
         def take(name: str) -> npt.NDArray[Any]:
@@ -213,7 +217,10 @@ class Lutnet:
                 stride=s.stride,
                 pool=s.pool,
                 layers=tuple(
-                    Layer(take(f"stages.{i}.layers.{j}.tables"), take(f"stages.{i}.layers.{j}.connections"))
+                    Layer(
+                        take(f"stages.{i}.layers.{j}.tables"),
+                        take(f"stages.{i}.layers.{j}.connections"),
+                    )
                     for j in range(s.layers)
                 ),
             )
@@ -244,64 +251,126 @@ class _Header(BaseModel):
     schema_version: Annotated[int, Field(strict=True, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
     input_shape: tuple[Size, Size, Annotated[int, Field(strict=True, ge=1, le=64)]]
     encoder_bits: Annotated[int, Field(strict=True, ge=1, le=MAX_ENCODER_BITS)]
-    passes: Annotated[list[Annotated[int, Field(strict=True, ge=1, le=MAX_PASSES)]], Field(min_length=1, max_length=16)]
-    classes: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=2, max_length=256)]
+    passes: Annotated[
+        list[Annotated[int, Field(strict=True, ge=1, le=MAX_PASSES)]],
+        Field(min_length=1, max_length=16),
+    ]
+    classes: Annotated[
+        list[Annotated[str, Field(max_length=100)]], Field(min_length=2, max_length=256)
+    ]
     stages: Annotated[list[_StageHeader], Field(min_length=1, max_length=64)]
     provenance: dict[str, Any]
 
 
 def _read_header(data: bytes) -> _Header:
+    if len(data) > MAX_FILE_BYTES:
+        raise LutnetError(f"file: larger than the {MAX_FILE_BYTES} bytes that are read")
     if len(data) < 8:
         raise LutnetError(f"file: {len(data)} bytes are too few for a lutnet")
     (length,) = struct.unpack_from("<Q", data)
     if length > len(data) - 8:
         raise LutnetError("file: truncated, the header is longer than the file")
+    if length > MAX_HEADER_BYTES:
+        raise LutnetError(f"header: {length} bytes, at most {MAX_HEADER_BYTES} are read")
     try:
         text = json.loads(data[8 : 8 + length].decode("utf-8"))["__metadata__"]["lutlens"]
     except (UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LutnetError("header: not a lutnet (no `lutlens` entry in the safetensors metadata)") from error
+        raise LutnetError(
+            "header: not a lutnet (no `lutlens` entry in the safetensors metadata)"
+        ) from error
+    if not isinstance(text, str):
+        raise LutnetError("header: the `lutlens` entry must be a string of JSON")
     try:
         return _Header.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "header"
-        raise LutnetError(f"{where}: {first['msg']}") from error
+        raise _named(error) from error
+    except ValueError as error:  # not Unicode
+        raise LutnetError(f"header: {error}") from error
+
+
+def _header(net: Lutnet) -> _Header:
+    try:
+        return _Header(
+            schema_version=SCHEMA_VERSION,
+            input_shape=net.input_shape,
+            encoder_bits=net.encoder_bits,
+            passes=sorted(net.thresholds),
+            classes=list(net.classes),
+            stages=[
+                _StageHeader(window=s.window, stride=s.stride, pool=s.pool, layers=len(s.layers))
+                for s in net.stages
+            ],
+            provenance=net.provenance,
+        )
+    except ValidationError as error:
+        raise _named(error) from error
+
+
+def _named(error: ValidationError) -> LutnetError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "header"
+    return LutnetError(f"{where}: {first['msg']}")
 
 
 def _check(net: Lutnet) -> None:
-    if not 1 <= net.encoder_bits <= MAX_ENCODER_BITS:
-        raise LutnetError(f"encoder_bits: {net.encoder_bits}, must be 1 to {MAX_ENCODER_BITS}")
-    if not net.thresholds:
-        raise LutnetError("thresholds: none; at least one K is needed")
+    """All that a header and its tensors must agree on."""
+    _header(net)
+    try:
+        json.dumps(net.provenance, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LutnetError(f"provenance: must be JSON ({error})") from error
+    if len(set(net.classes)) < len(net.classes):
+        raise LutnetError("classes: two have the same name")
     for k, thresholds in net.thresholds.items():
         _check_array(f"thresholds.{k}", thresholds, np.uint8, (k, net.encoder_bits))
-        if not 1 <= k <= MAX_PASSES:
-            raise LutnetError(f"thresholds.{k}: K must be 1 to {MAX_PASSES}")
     for i, stage in enumerate(net.stages):
         bits = stage.window[0] * stage.window[1] * net.input_channels(i)
+        if bits > MAX_WINDOW_BITS:
+            raise LutnetError(f"stages.{i}.window: {bits} bits, at most {MAX_WINDOW_BITS}")
         for j, layer in enumerate(stage.layers):
             name = f"stages.{i}.layers.{j}"
             connections = layer.connections
-            if connections.ndim != 2 or not 1 <= connections.shape[1] <= MAX_FAN_IN or not connections.shape[0]:
-                raise LutnetError(f"{name}.connections: shape {connections.shape}, must be [nodes, 1 to {MAX_FAN_IN}]")
+            if (
+                connections.ndim != 2
+                or not 1 <= connections.shape[1] <= MAX_FAN_IN
+                or not connections.shape[0]
+            ):
+                raise LutnetError(
+                    f"{name}.connections: shape {list(connections.shape)}, "
+                    f"must be [nodes, 1 to {MAX_FAN_IN}]"
+                )
             _check_array(f"{name}.connections", connections, np.int32, connections.shape)
             _check_array(f"{name}.tables", layer.tables, np.uint64, (layer.nodes,))
             if connections.min() < 0 or connections.max() >= bits:
-                raise LutnetError(f"{name}.connections: index outside the layer's {bits} input bits")
+                raise LutnetError(
+                    f"{name}.connections: index outside the layer's {bits} input bits"
+                )
             if layer.fan_in < MAX_FAN_IN and (layer.tables >> np.uint64(1 << layer.fan_in)).any():
                 raise LutnetError(f"{name}.tables: bits set above 2**{layer.fan_in}")
             bits = layer.nodes
     if net.stages[-1].pool != (1, 1):
-        raise LutnetError(f"stages.{len(net.stages) - 1}.pool: the last stage has no pooling, must be [1, 1]")
+        raise LutnetError(
+            f"stages.{len(net.stages) - 1}.pool: the last stage has no pooling, must be [1, 1]"
+        )
     if net.stages[-1].channels % len(net.classes):
-        raise LutnetError(f"classes: {len(net.classes)} do not divide the last layer's {net.stages[-1].channels} bits")
+        raise LutnetError(
+            f"classes: {len(net.classes)} do not divide "
+            f"the last layer's {net.stages[-1].channels} bits"
+        )
+    if net.bits_per_class > MAX_BITS_PER_CLASS:
+        raise LutnetError(
+            f"classes: {net.bits_per_class} bits each, at most {MAX_BITS_PER_CLASS} can be counted"
+        )
     size = net.output_size(net.input_shape[0], net.input_shape[1])
     if size != (1, 1):
-        raise LutnetError(f"stages: an image of input_shape gives {size[0]}x{size[1]} outputs, must be 1x1")
+        raise LutnetError(
+            f"stages: an image of input_shape gives {size[0]}x{size[1]} outputs, must be 1x1"
+        )
 
 
 def _check_array(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
     if array.dtype != dtype or array.shape != shape:
         raise LutnetError(
-            f"{name}: {array.dtype} {list(array.shape)}, must be {np.dtype(dtype).name} {list(shape)}"
+            f"{name}: {array.dtype} {list(array.shape)}, "
+            f"must be {np.dtype(dtype).name} {list(shape)}"
         )
