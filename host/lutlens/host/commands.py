@@ -3,49 +3,112 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from lutlens.host import overlay
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
+from rich.console import Console
+from rich.table import Table
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-OverlayDirectory = Annotated[
-    Path, typer.Argument(metavar="OVERLAY", help="An overlay directory, such as overlays/digits.")
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on the standard output.")
+]
+NetworkArgument = Annotated[
+    Path,
+    typer.Argument(metavar="OVERLAY|F.lutnet", help="An overlay directory, or a lutnet file."),
 ]
 
 
 def generate(
     lutnet: Annotated[
-        Path, typer.Argument(metavar="LUTNET", help="The network, as `lutlens train` wrote it.")
+        Path, typer.Argument(metavar="F.lutnet", help="The network, as `lutlens train` wrote it.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The directory; its name is the overlay's.")
+        Path,
+        typer.Option("--out", metavar="DIRECTORY", help="Its name becomes the overlay's name."),
     ],
     clock: Annotated[
-        float, typer.Option(metavar="MHZ", help="FCLK0; the next slower one that the board has.")
+        float, typer.Option(metavar="MHZ", help="FCLK0; becomes the next one that the board has.")
     ] = DEFAULT_CLOCK_MHZ,
     max_width: Annotated[
         int, typer.Option(metavar="PIXELS", help="Widest frame that the line buffers hold.")
     ] = DEFAULT_MAX_WIDTH,
-    description: Annotated[str, typer.Option(help="One sentence for the model card.")] = "",
-    as_json: Json = False,
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="One sentence for the model card.")
+    ] = "",
+    json_output: JsonOption = False,
 ) -> None:
     """Turn a lutnet into an overlay directory.
 
-    The directory gets the lutnet, the `.hwh` that pynq reads, golden vectors, the manifest
-    `overlay.json` with the hash of every file, and a model card. It appears whole or not at all; an
+    It gets the lutnet, the `.hwh` that pynq reads, golden vectors, a model card, and the manifest
+    `overlay.json` with the hash of every file. The directory appears whole or not at all; an
     overlay that was there is replaced. The RTL is not in it: the lutnet reproduces it.
 
         lutlens generate digits.lutnet --out overlays/digits
     """
-    from lutlens.host import overlay
-
     manifest = overlay.generate(
         lutnet, out, clock_mhz=clock, max_width=max_width, description=description
     )
-    if as_json:
+    if json_output:
         print(json.dumps({"overlay": str(out), **manifest.model_dump(mode="json")}))
+    else:
+        print(f"{out}: build {manifest.build_id}, FCLK0 {manifest.clock_mhz} MHz")
+
+
+def synth(
+    path: NetworkArgument,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Write the counts into the overlay's manifest and card."),
+    ] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Synthesise for xc7z020 with Yosys, and count the cells.
+
+    `core` is the encoder, the network and the scorer; `pl` is the whole programmable logic.
+    LUT counts every LUT cell, inverter, shift register and site of LUT-RAM, small ones not paired;
+    two BRAM18 are one BRAM36. Depth is the number of LUTs between two flip-flops. An overlay's
+    line buffers are as wide as its manifest says, a lutnet's 640 pixels.
+
+        lutlens synth overlays/digits --update
+    """
+    from lutlens.host.area import for_manifest, synthesise_all
+
+    lutnet, manifest = overlay.read(path)
+    if update and manifest is None:
+        raise typer.BadParameter(f"{path} is no overlay directory; --update needs one")
+    with Console(stderr=True).status("synthesising, a minute or two"):
+        found = synthesise_all(
+            lutnet, manifest.geometry.max_width if manifest else DEFAULT_MAX_WIDTH
+        )
+    if update:
+        overlay.set_resources(path, for_manifest(found))
+    if json_output:
+        print(json.dumps({name: asdict(cells) for name, cells in found.items()}))
         return
-    typer.echo(f"{out}: build {manifest.build_id}, FCLK0 {manifest.clock_mhz} MHz")
+    table = Table("", "LUT", "FF", "BRAM36", "CARRY4", "depth")
+    for name, cells in found.items():
+        table.add_row(name, *(str(number) for number in asdict(cells).values()))
+    Console().print(table)
+
+
+def info(path: NetworkArgument, json_output: JsonOption = False) -> None:
+    """Tell what is in a lutnet or an overlay.
+
+    Its input, passes, classes and accuracy; stage by stage the windows, layers and nodes, and what
+    simplification removes of them: constants, buffers, nodes equal to others, nodes nobody reads.
+    An overlay's files are checked against their hashes first.
+
+        lutlens info overlays/digits
+    """
+    from lutlens.host.info import describe, render
+
+    lutnet, manifest = overlay.read(path)
+    if json_output:
+        print(json.dumps(describe(lutnet, manifest)))
+    else:
+        Console().print(render(lutnet, manifest))

@@ -94,6 +94,18 @@ def generate(
     return _write(target, manifest, files)
 
 
+def read(path: str | os.PathLike[str]) -> tuple[Lutnet, Manifest | None]:
+    """The network of a lutnet file, or of an overlay directory with its verified manifest.
+
+    Raises LutnetError or ManifestError.
+    """
+    if not Path(path).is_dir():
+        return Lutnet.load(path), None
+    manifest = Manifest.load(path)
+    manifest.verify(path)
+    return Lutnet.load(Path(path) / manifest.lutnet_name), manifest
+
+
 def set_resources(directory: str | os.PathLike[str], resources: Resources) -> Manifest:
     """Write what synthesis counted into an overlay's manifest and model card."""
     target = Path(directory).resolve()

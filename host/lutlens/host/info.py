@@ -1,0 +1,92 @@
+"""What `lutlens info` tells of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lutlens.board.manifest import Manifest
+from lutlens.host.lutnet import Lutnet
+from lutlens.host.netlist import Netlist
+from lutlens.host.simplify import Savings, simplify
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+
+def describe(lutnet: Lutnet, manifest: Manifest | None) -> dict[str, Any]:
+    """Everything, for `--json`."""
+    _, savings = simplify(Netlist.from_lutnet(lutnet))
+    stages = [
+        {
+            "window": list(stage.window),
+            "stride": list(stage.stride),
+            "pool": list(stage.pool),
+            "layers": [layer.nodes for layer in stage.layers],
+            "channels": saved.channels[1],
+            "nodes": saved.nodes[0],
+            "nodes_simplified": saved.nodes[1],
+            "inputs": saved.inputs[0],
+            "inputs_simplified": saved.inputs[1],
+            "removed": {
+                "constant": saved.constant,
+                "buffer": saved.buffer,
+                "equal": saved.equal,
+                "unread": saved.unread,
+            },
+        }
+        for stage, saved in zip(lutnet.stages, savings.stages, strict=True)
+    ]
+    return {
+        "build_id": f"{lutnet.build_id:016x}",
+        "input_shape": list(lutnet.input_shape),
+        "encoder_bits": lutnet.encoder_bits,
+        "k": sorted(lutnet.thresholds),
+        "classes": list(lutnet.classes),
+        "bits_per_class": lutnet.bits_per_class,
+        "nodes": savings.nodes[0],
+        "nodes_simplified": savings.nodes[1],
+        "stages": stages,
+        "provenance": lutnet.provenance,
+        "overlay": manifest.model_dump(mode="json") if manifest else None,
+    }
+
+
+def render(lutnet: Lutnet, manifest: Manifest | None) -> RenderableType:
+    """The same for people."""
+    height, width, channels = lutnet.input_shape
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("build id", f"{lutnet.build_id:016x}")
+    facts.add_row("input", f"{width}x{height}x{channels}, {lutnet.encoder_bits} threshold(s)")
+    facts.add_row("passes", ", ".join(f"K = {k}" for k in sorted(lutnet.thresholds)))
+    facts.add_row("classes", f"{', '.join(lutnet.classes)} ({lutnet.bits_per_class} bits each)")
+    for k, fraction in lutnet.provenance.get("accuracy", {}).items():
+        facts.add_row(f"accuracy, K = {k}", f"{100 * fraction:.2f} %")
+    if manifest is not None:
+        facts.add_row("clock", f"{manifest.clock_mhz} MHz")
+        if manifest.resources is not None:
+            for name, cells in (("core", manifest.resources.core), ("pl", manifest.resources.pl)):
+                facts.add_row(name, f"{cells.lut} LUT, {cells.ff} FF, {cells.bram36} BRAM36")
+        facts.add_row("run on hardware", "yes" if manifest.run_on_hardware else "no")
+    _, savings = simplify(Netlist.from_lutnet(lutnet))
+    return Group(facts, "", _stage_table(lutnet, savings))
+
+
+def _stage_table(lutnet: Lutnet, savings: Savings) -> Table:
+    """`left` is what simplification leaves of the nodes, the columns after it why others went."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for heading in ("window", "stride", "pool", "layers"):
+        table.add_column(heading)
+    for heading in ("nodes", "left", "const", "buffer", "equal", "unread", "out"):
+        table.add_column(heading, justify="right")
+    for stage, saved in zip(lutnet.stages, savings.stages, strict=True):
+        table.add_row(
+            *(f"{pair[0]}x{pair[1]}" for pair in (stage.window, stage.stride, stage.pool)),
+            ", ".join(str(layer.nodes) for layer in stage.layers),
+            *(str(number) for number in saved.nodes),
+            *(str(n) for n in (saved.constant, saved.buffer, saved.equal, saved.unread)),
+            str(saved.channels[1]),
+        )
+    before, after = savings.nodes
+    table.add_section()
+    table.add_row("all", "", "", "", str(before), str(after), "", "", "", "", "")
+    return table
