@@ -30,7 +30,8 @@ class Executor:
     into overlapping tiles, so that a single frame fills the lanes as well as many images do.
 
     lanes: images in a word.
-    threads: calls run on at most so many processors.
+    threads: `scores` runs on at most so many processors.
+    input_bits, output_bits: of the stages, for an image of the network's input size.
     """
 
     def __init__(self, net: Lutnet, *, simplified: bool = True, threads: int | None = None) -> None:
@@ -50,6 +51,9 @@ class Executor:
         self._network = ctypes.byref(ctypes.c_char.in_dll(self._library, "network"))
         self.lanes = int(self._engine.lutlens_lanes())
         self.threads = threads or os.cpu_count() or 1
+        height, width, channels = net.input_shape
+        self.input_bits = height * width * channels * net.encoder_bits
+        self.output_bits = net.stages[-1].channels
 
     def scores(
         self, frames: Bytes, k: int | None = None, thresholds: Bytes | None = None
@@ -96,14 +100,15 @@ class Executor:
     def stages(self, inputs: Words, outputs: Words) -> None:
         """The stages alone, without encoder and scores, on one thread.
 
-        inputs: what `planes` gave, of as many bits as an image of the network's input size has, in
-            the order (row, column, channel, encoder bit). Lane i is bit `i % 64` of `[i // 64]`.
-        outputs: what `planes` gave, of as many bits as the last stage; to be filled.
+        inputs: what `planes` gave for `input_bits`: those of an image of the network's input size,
+            in the order (row, column, channel, encoder bit). Lane i is bit `i % 64` of `[i // 64]`.
+        outputs: what `planes` gave for `output_bits`, to be filled.
         Raises ValueError for other arrays.
         """
-        height, width, channels = self._net.input_shape
-        bits = (height * width * channels * self._net.encoder_bits, self._net.stages[-1].channels)
-        for name, array, n in zip(("inputs", "outputs"), (inputs, outputs), bits, strict=True):
+        for name, array, n in (
+            ("inputs", inputs, self.input_bits),
+            ("outputs", outputs, self.output_bits),
+        ):
             shape = (len(inputs), n, self.lanes // 64)
             aligned = array.flags.c_contiguous and array.ctypes.data % (self.lanes // 8) == 0
             if array.dtype != np.uint64 or array.shape != shape or not aligned:
@@ -115,8 +120,7 @@ class Executor:
             _address(inputs),
             _address(outputs),
             ctypes.c_int64(len(inputs)),
-            height,
-            width,
+            *self._net.input_shape[:2],
         )
 
     def _levels(self, k: int | None, thresholds: Bytes | None) -> Bytes:
