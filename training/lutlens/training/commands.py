@@ -15,8 +15,9 @@ import torch
 import typer
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import data as data_sets
-from lutlens.training import engines, plots, recipes
+from lutlens.training import plots, recipes
 from lutlens.training.data import DataError, DataSet
+from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import Evaluation
 from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
@@ -121,8 +122,8 @@ def evaluate(
     lutnet: Annotated[Path, typer.Argument(metavar="F.lutnet", help="The network.")],
     k: Annotated[int, typer.Option("--k", min=1, max=16, help="Passes: oversampling xK.")] = 1,
     engine: Annotated[
-        engines.Name, typer.Option(help="What executes the network; all give the same scores.")
-    ] = engines.Name.torch,
+        EngineName, typer.Option(help="What executes the network; all give the same scores.")
+    ] = EngineName.torch,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many test images.")
     ] = None,
@@ -151,7 +152,7 @@ def evaluate(
     test = images.test.take(slice(limit))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    with engines.open_engine(engine, net) as opened, progress:
+    with open_engine(engine, net) as opened, progress:
         task = progress.add_task(f"{engine.value}, K = {k}", total=len(test))
         result = evaluate_scores(
             opened.scores_of,

@@ -7,8 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+import numpy.typing as npt
+from lutlens.host.c import Executor
+from lutlens.host.compilation import CompilationError
 from lutlens.host.lutnet import Lutnet
-from lutlens.training.evaluate import BATCH, ScoresOf, torch_scores
+from lutlens.training.evaluate import BATCH, Scores, ScoresOf, Thresholds, torch_scores
 from lutlens.training.network import Network
 
 
@@ -20,15 +24,33 @@ class Engine:
     batch_size: int = BATCH
 
 
-class Name(str, Enum):
+class EngineName(str, Enum):
     """Names of engines, as the command line has them."""
 
     torch = "torch"
+    c = "c"
 
 
-def open_engine(name: Name, lutnet: Lutnet) -> AbstractContextManager[Engine]:
+def open_engine(name: EngineName, lutnet: Lutnet) -> AbstractContextManager[Engine]:
     """An engine for one network, closed at the end of the `with` block."""
     return _ENGINES[name](lutnet)
+
+
+def fast_scores(lutnet: Lutnet) -> ScoresOf:
+    """The generated C, or PyTorch on a machine without a C compiler."""
+    try:
+        return _c_scores(lutnet)
+    except CompilationError:
+        return torch_scores(Network.from_lutnet(lutnet))
+
+
+def _c_scores(lutnet: Lutnet) -> ScoresOf:
+    executor = Executor(lutnet)
+
+    def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
+        return executor.scores(images, thresholds=thresholds)[:, 0, 0]
+
+    return scores_of
 
 
 @contextmanager
@@ -36,6 +58,12 @@ def _torch(lutnet: Lutnet) -> Iterator[Engine]:
     yield Engine(torch_scores(Network.from_lutnet(lutnet)))
 
 
-_ENGINES: dict[Name, Callable[[Lutnet], AbstractContextManager[Engine]]] = {
-    Name.torch: _torch,
+@contextmanager
+def _c(lutnet: Lutnet) -> Iterator[Engine]:
+    yield Engine(_c_scores(lutnet), batch_size=10 * BATCH)
+
+
+_ENGINES: dict[EngineName, Callable[[Lutnet], AbstractContextManager[Engine]]] = {
+    EngineName.torch: _torch,
+    EngineName.c: _c,
 }

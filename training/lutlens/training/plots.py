@@ -29,7 +29,8 @@ def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
         error.plot(epochs, values, marker=".", label=f"validation, K = {k}")
     error.set_yscale("log")
     error.set_ylabel("error, %")
-    error.yaxis.set_major_formatter("{x:g}")
+    for axis in (error.yaxis.set_major_formatter, error.yaxis.set_minor_formatter):
+        axis("{x:g}")
     error.legend()
     rate.plot(epochs, [line["learning_rate"] for line in metrics], color="tab:green")
     rate.set_ylabel("learning rate")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lutlens.host.lutnet import Lutnet
-from lutlens.training.evaluate import choose_thresholds, evaluate, torch_scores
+from lutlens.training.engines import fast_scores
+from lutlens.training.evaluate import choose_thresholds, evaluate, ramp
 from lutlens.training.loop import Trainer
 
 
@@ -28,7 +29,10 @@ def publish(
     report: told what is going on, a line each time.
     """
     data, run = trainer.data, trainer.run
-    scores_of = torch_scores(trainer.best_network())
+    network = trainer.best_network()
+    even = {k: ramp(k, network.spec.encoder_bits, 0, 255) for k in run.recipe.passes}
+    report("compiling the network")
+    scores_of = fast_scores(network.to_lutnet(even, data.classes))
     report("choosing thresholds on validation images")
     chosen = choose_thresholds(
         scores_of, data.validation, run.recipe.encoder_bits, run.recipe.passes
@@ -54,7 +58,7 @@ def publish(
         "source_commit": trainer.source_commit,
         "versions": {name: version(name) for name in ("lutlens", "torch", "numpy")},
     }
-    lutnet = trainer.best_network().to_lutnet(thresholds, data.classes, provenance)
+    lutnet = network.to_lutnet(thresholds, data.classes, provenance)
     out.parent.mkdir(parents=True, exist_ok=True)
     lutnet.save(out)
     return lutnet
