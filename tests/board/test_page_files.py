@@ -1,4 +1,4 @@
-"""The page's files, without a browser: self-contained, readable, and of one mind with the service."""
+"""The page's files, without a browser: self-contained, readable, agreeing with the service."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -91,7 +92,7 @@ def test_a_window_holds_back_what_is_not_acknowledged(server: LiveServer) -> Non
 
 @pytest.mark.parametrize("query", ["?window=9", "?window=-1", "?pictures=maybe"])
 def test_a_wrong_query_is_refused(server: LiveServer, query: str) -> None:
-    with pytest.raises(Exception, match="403|1008"), watch(server, query) as viewer:
+    with pytest.raises(Exception, match=r"403|1008"), watch(server, query) as viewer:
         viewer.recv(TIMEOUT_S)
 
 
@@ -145,8 +146,7 @@ def test_stopping_ends_the_streams_at_once(desk: Desk) -> None:
             assert time.monotonic() - started < 3
             for _ in pieces:  # ends
                 pass
-        with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                viewer.recv(TIMEOUT_S)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code in (1001, 1012)
+        with contextlib.suppress(ConnectionClosed):
+            while viewer.recv(TIMEOUT_S):
+                pass
+        assert viewer.close_code in (1001, 1012)

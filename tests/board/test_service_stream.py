@@ -1,4 +1,4 @@
-"""The way from the pipeline to the viewers: nobody waits for a slow one, nothing is encoded twice."""
+"""From the pipeline to the viewers: nobody waits for a slow one, nothing is encoded twice."""
 
 from __future__ import annotations
 

@@ -48,6 +48,14 @@ def refused(data: bytes, *, max_pixels: int = MAX_PIXELS) -> RequestError:
     return caught.value
 
 
+def attempt(data: bytes) -> int | tuple[int, ...]:
+    """The status it is refused with, or the shape it is decoded to."""
+    try:
+        return decode(data, "photo", MAX_PIXELS).shape
+    except RequestError as error:
+        return error.status_code
+
+
 def test_png_comes_back_exactly() -> None:
     assert np.array_equal(decode(encoded(".png"), "photo", MAX_PIXELS), picture())
 
@@ -109,12 +117,7 @@ def test_a_bomb_of_zeros_stays_small() -> None:
     """100 MB of zeros in 100 kB of PNG whose header admits to 28x28 pixels."""
     bomb = png(28, 28, bytes(100 << 20))
     assert len(bomb) < 200_000
-    try:
-        image = decode(bomb, "photo", MAX_PIXELS)
-    except RequestError as error:
-        assert error.status_code == 422
-    else:
-        assert image.shape == (28, 28, 3)
+    assert attempt(bomb) in (422, (28, 28, 3))
 
 
 def test_a_bomb_of_pixels_is_refused_by_its_header() -> None:
@@ -132,10 +135,9 @@ def test_no_damage_gets_further_than_a_refusal(extension: str, draw: st.DataObje
     for _ in range(draw.draw(st.integers(1, 4))):
         data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     del data[draw.draw(st.integers(0, len(data))) :]
-    try:
-        image = decode(bytes(data), "photo", MAX_PIXELS)
-    except RequestError as error:
-        assert error.status_code in (413, 415, 422)
+    outcome = attempt(bytes(data))
+    if isinstance(outcome, int):
+        assert outcome in (413, 415, 422)
     else:
-        assert image.ndim == 3
-        assert image.shape[0] * image.shape[1] <= MAX_PIXELS
+        assert outcome[2] == 3
+        assert outcome[0] * outcome[1] <= MAX_PIXELS

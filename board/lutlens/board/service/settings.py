@@ -22,6 +22,7 @@ class ServiceSettings(BaseModel):
     max_upload_bytes: the largest request body.
     max_pixels: the largest image, by its header, that is decoded.
     max_files: files in one classify request.
+    max_viewers: open streams, WebSocket and MJPEG together.
     stream_fps: pictures a second at most, for each viewer.
     jpeg_quality: 1 to 100.
     """
@@ -35,6 +36,7 @@ class ServiceSettings(BaseModel):
     max_upload_bytes: Annotated[int, Field(ge=1 << 10)] = 16 << 20
     max_pixels: Annotated[int, Field(ge=28 * 28)] = 16_000_000
     max_files: Annotated[int, Field(ge=1)] = 64
+    max_viewers: Annotated[int, Field(ge=1)] = 32
     stream_fps: Annotated[float, Field(gt=0, le=1000)] = 30
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 85
 

@@ -1,11 +1,12 @@
 // The API's reference, drawn from the service's own OpenAPI description.
 
+import { render } from "./card.js";
 import { byId, element } from "./dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
-const document_ = await (await fetch("/api/v1/openapi.json")).json();
-const schemas = document_.components.schemas;
+const description = await (await fetch("/api/v1/openapi.json")).json();
+const schemas = description.components.schemas;
 
 const nameOf = (reference) => reference.split("/").at(-1);
 
@@ -33,7 +34,8 @@ function part(title, text) {
 }
 
 function operation(method, path, described) {
-  const body = element("div", {}, element("p", {}, described.description ?? ""));
+  const [first, ...more] = (described.description ?? "").split("\n\n");
+  const body = element("div", {}, ...render(more.join("\n\n")));
   const parameters = described.parameters ?? [];
   if (parameters.length) {
     const lines = parameters.map((p) => `${p.name} (${p.in}): ${outline(p.schema)}${p.schema.description ? `  // ${p.schema.description}` : ""}`);
@@ -55,13 +57,13 @@ function operation(method, path, described) {
   return element(
     "details",
     { className: "operation" },
-    element("summary", {}, element("b", {}, method.toUpperCase()), element("code", {}, path), element("span", {}, described.summary)),
+    element("summary", {}, element("b", {}, method.toUpperCase()), element("code", {}, path), element("span", {}, first)),
     body,
   );
 }
 
-const groups = new Map(document_.tags.map((tag) => [tag.name, { tag, operations: [] }]));
-for (const [path, methods] of Object.entries(document_.paths)) {
+const groups = new Map(description.tags.map((tag) => [tag.name, { tag, operations: [] }]));
+for (const [path, methods] of Object.entries(description.paths)) {
   for (const method of METHODS.filter((name) => methods[name])) {
     groups.get(methods[method].tags[0]).operations.push(operation(method, path, methods[method]));
   }
@@ -70,4 +72,4 @@ const sections = [...groups.values()].flatMap(({ tag, operations }) => [
   element("h2", {}, tag.name, element("small", {}, tag.description)),
   ...operations,
 ]);
-byId("reference").replaceChildren(element("p", {}, document_.info.description), ...sections);
+byId("reference").replaceChildren(...render(description.info.description), ...sections);

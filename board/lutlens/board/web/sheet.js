@@ -17,6 +17,7 @@ export class Sheet {
   #card = null;
 
   constructor() {
+    byId("card-fold").open = matchMedia("(min-width: 1181px)").matches;
     addEventListener("themechange", () => this.#die());
     new ResizeObserver(() => this.#die()).observe(byId("die"));
   }

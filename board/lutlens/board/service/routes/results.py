@@ -20,6 +20,7 @@ BOUNDARY = "lutlens-frame"
 RESULTS_DEPTH = 32
 STATUS_INTERVAL_S = 1.0
 GOING_AWAY = 1001  # RFC 6455, 7.4.1
+TRY_AGAIN_LATER = 1013  # IANA's registry of close codes
 
 
 def _latest(core: Context) -> SharedFrame:
@@ -27,6 +28,10 @@ def _latest(core: Context) -> SharedFrame:
     if frame is None:
         raise RequestError(503, "No frame has been recognised yet.", {"Retry-After": "1"})
     return frame
+
+
+def _full(core: Context) -> bool:
+    return core.hub.viewers >= core.settings.max_viewers
 
 
 @router.get("/results/latest", responses=errors.responses(503))
@@ -49,7 +54,7 @@ async def snapshot(core: Core) -> Response:
 @router.get(
     "/stream.mjpeg",
     response_class=StreamingResponse,
-    responses=errors.responses()
+    responses=errors.responses(503)
     | {
         200: {
             "description": "The annotated frames, one part each; a slow reader gets fewer.",
@@ -59,6 +64,8 @@ async def snapshot(core: Core) -> Response:
 )
 async def stream_mjpeg(core: Core) -> StreamingResponse:
     """The annotated picture, live, for whatever shows MJPEG."""
+    if _full(core):
+        raise RequestError(503, "As many viewers as the service takes.", {"Retry-After": "10"})
     return StreamingResponse(
         _mjpeg(core), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     )
@@ -87,6 +94,9 @@ async def stream_results(
         acknowledgements.
     """
     await socket.accept()
+    if _full(core):
+        await socket.close(TRY_AGAIN_LATER, "as many viewers as the service takes")
+        return
     credit = asyncio.Semaphore(window)
     fps = core.settings.stream_fps if pictures else 1000.0
     with core.hub.viewer(fps, depth=1 if pictures else RESULTS_DEPTH) as viewer:
