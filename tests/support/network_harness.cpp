@@ -1,15 +1,17 @@
 // Streams encoded pixels into the network core and takes its beats, pausing at random on both sides.
 #include "Vmodel.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <vector>
 
 namespace {
 
 template <typename Word>
 uint32_t field(const Word& word, int low, int bits) {
-    return static_cast<uint32_t>(word >> low) & ((1u << bits) - 1);
+    return static_cast<uint32_t>(word >> low & ((1u << bits) - 1));
 }
 
 template <std::size_t Words>
@@ -26,6 +28,7 @@ enum Error { TooManyClocks = -1, Unstable = -2, TooManyBeats = -3 };
 extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t count, uint32_t seed,
                        double gaps, double stalls, int units, int score_bits, uint16_t* scores,
                        uint8_t* marks, int64_t capacity, int64_t* clocks) {
+    // clocks[0]: of the last pixel taken, clocks[1]: of the last beat taken, both from the first pixel.
     VerilatedContext context;
     context.randReset(2);
     context.randSeed(seed + 1);
@@ -40,15 +43,21 @@ extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t cou
         top.eval();
     };
 
+    // Pixels before and during reset must leave no trace.
     top.aclk = 0;
-    top.aresetn = 0;
     top.s_axis_tvalid = 1;
+    top.s_axis_tuser = 0;
+    top.s_axis_tlast = 0;
     top.m_axis_tready = 1;
-    for (int i = 0; i < 5; i++) clock();
+    for (bool running : {false, true, false}) {
+        top.aresetn = running;
+        for (int i = 0; i < (running ? 100 : 5); i++) clock();
+    }
     top.aresetn = 1;
     top.s_axis_tvalid = 0;
+    for (int i = 0; i < 5; i++) clock();
 
-    const int64_t limit = 1000 + static_cast<int64_t>(20 * (count + capacity) / (1 - stalls) / (1 - gaps));
+    const int64_t limit = 1000 + int64_t(20 * (count + capacity) / (1 - stalls) / (1 - gaps));
     int64_t sent = 0, received = 0, idle = 0;
     bool waiting = false;
     std::vector<uint16_t> held(units);
@@ -75,6 +84,7 @@ extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t cou
             held.assign(beat, beat + units);
             held_marks = marks[received];
             received += top.m_axis_tready;
+            if (top.m_axis_tready) clocks[1] = now;
             idle = 0;
         } else if (waiting) {
             return Unstable;
@@ -85,7 +95,7 @@ extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t cou
         clock();
         if (taken) {
             top.s_axis_tvalid = 0;
-            if (++sent == count) *clocks = now + 1;
+            if (++sent == count) clocks[0] = now;
         }
     }
     return received;

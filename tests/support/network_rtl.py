@@ -26,10 +26,11 @@ ERRORS = {
 @dataclass(frozen=True)
 class Run:
     """scores: of each frame, uint16 `[rows, columns, classes]`.
-    clocks: from the first pixel offered to the last one taken."""
+    clocks: that the pixels took. latency: clocks from the last pixel to the last beat."""
 
     scores: list[npt.NDArray[np.uint16]]
     clocks: int
+    latency: int
 
 
 class NetworkRtl:
@@ -81,7 +82,7 @@ class NetworkRtl:
         events = np.concatenate(marks)
         out = np.zeros((positions * beats, units), np.uint16)
         out_events = np.zeros(positions * beats, np.uint8)
-        clocks = ctypes.c_int64()
+        clocks = (ctypes.c_int64 * 2)()
         count = self._library.run(
             pixels.ctypes.data_as(ctypes.c_void_p),
             events.ctypes.data_as(ctypes.c_void_p),
@@ -94,7 +95,7 @@ class NetworkRtl:
             out.ctypes.data_as(ctypes.c_void_p),
             out_events.ctypes.data_as(ctypes.c_void_p),
             ctypes.c_int64(len(out)),
-            ctypes.byref(clocks),
+            clocks,
         )
         assert count >= 0, ERRORS[count]
         assert count == len(out), f"{count} beats, {len(out)} expected"
@@ -110,7 +111,7 @@ class NetworkRtl:
             expected[-1:, -1] = 3
             assert (marked == expected).all(), "tuser or tlast is wrong"
             first = last
-        return Run(scores, clocks.value)
+        return Run(scores, clocks[0] + 1, clocks[1] - clocks[0])
 
     def _encode(
         self, frame: npt.NDArray[np.uint8], thresholds: npt.NDArray[np.uint8]

@@ -82,7 +82,7 @@ def build(
 
     Raises VerilatorError, or CompilationError of `lutlens.host.compilation`.
     """
-    options = ["--cc", "-O3", "-Wall" if wall else "-Wno-lint"]
+    options = ["--cc", "-O3", "-Wall" if wall else "-Wno-fatal"]
     options += ["--x-assign", "fast", "--x-initial", "unique"]
     options += ["--prefix", "Vmodel", "--top-module", top, "-Mdir", "model"]
     options += [f"-G{key}={value}" for key, value in (parameters or {}).items()]

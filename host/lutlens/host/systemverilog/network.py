@@ -105,7 +105,7 @@ class NetworkModule:
 
     @property
     def latency(self) -> int:
-        return self._pipeline + self.beats + 1
+        return self._pipeline + self.beats
 
     @property
     def queue_reserve(self) -> int:
