@@ -128,6 +128,7 @@ class Trainer:
         report: called after every step. A stopped training has left a checkpoint.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._compile_kernels()
         with closing(prefetch(self.batches, self.step)) as batches:
             while self.progress < 1.0:
                 if stop():
@@ -165,6 +166,11 @@ class Trainer:
         network = Network(self.network.spec, seed=self.run.seed)
         network.load_state_dict(self.best if self.best_step else self.network.state_dict())
         return network.eval()
+
+    def _compile_kernels(self) -> None:
+        """Have them ready before the clock starts: the first time, that takes a while."""
+        with torch.no_grad():
+            self.network.eval()(torch.from_numpy(self.data.validation.images[:1]))
 
     def _train_step(self, batch: Batch) -> None:
         schedule = self.run.recipe.schedule
