@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,24 @@ def test_random_networks_score_as_defined(
     scores = executor.scores(images, k)
     assert scores.dtype == np.uint16
     np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of x86-64")
+@pytest.mark.parametrize(("processor", "lanes"), [("x86-64", 128), ("haswell", 256)])
+def test_processors_of_every_vector_width(
+    processor: str, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", f"-march={processor}")
+    monkeypatch.setattr("lutlens.host.c.executor._FLAGS", flags)
+    if processor == "haswell" and "avx2" not in Path("/proc/cpuinfo").read_text("utf-8"):
+        pytest.skip("this processor has no AVX2")
+    net = random_lutnet(8, stages=3, encoder_bits=2)
+    executor = Executor(net)
+    assert executor.lanes == lanes
+    images = random_frames(net, 8, 300)
+    np.testing.assert_array_equal(
+        executor.scores(images), oracle_scores(net, images, net.thresholds[1])
+    )
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,7 @@ static void add_popcount(const lanes *bits, int count, lanes *room, lanes *total
     int i = 0;
     for (; i + 1 < count; i += 2) {
       lanes a = bits[i], b = bits[i + 1];
-      lanes carry = lut3(E, 8, sum, a, b);
+      lanes carry = lut3(e, 8, sum, a, b);
       sum = lut3(9, 6, sum, a, b);
       room[carries++] = carry;
     }
