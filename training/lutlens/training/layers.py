@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
-
 from lutlens.training.connections import Connections, FixedConnections, LearnedConnections
 from lutlens.training.nodes import NODE_MODELS, NodeModelName, Wiring
 from lutlens.training.program import LayerStep, run
+from torch import Tensor, nn
 
 ConnectionsName = Literal["fixed", "learned"]
 
@@ -26,12 +25,12 @@ class LutLayer(nn.Module):
     nodes: output bits.
     fan_in: inputs of a node, 1 to 6.
     connections: "fixed" or "learned".
-    model: "lookup" (inputs 0.0 or 1.0), "lookup-raw" (the same, tables not smoothed), or "multilinear"
-        (inputs are probabilities).
+    model: "lookup" (inputs 0.0 or 1.0), "lookup-raw" (the same, tables not smoothed), or
+        "multilinear" (inputs are probabilities).
     generator: draws connections and first tables.
 
-    Activations are fastest when the batch is contiguous in memory, `x.t().contiguous().t()`; the result
-    comes that way.
+    Activations are fastest when the batch is contiguous in memory, `x.t().contiguous().t()`; the
+    result comes that way.
     """
 
     def __init__(

@@ -8,15 +8,14 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
-
 from lutlens.host import lutnet
 from lutlens.training.connections import FixedConnections, LearnedConnections
 from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.program import Step, run
 from lutlens.training.stages import Encoder, GroupSum, Stage
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -97,14 +96,16 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float32 `[batch, classes]`.
 
-        x: uint8 pixels `[batch, height, width(, channels)]`, which the encoder thresholds (at random in
-            training); or bits or probabilities, float32 `[batch, height, width, channels * encoder_bits]`.
+        x: uint8 pixels `[batch, height, width(, channels)]`, which the encoder thresholds (at
+            random in training); or bits or probabilities, float32 `[batch, height, width,
+            channels * encoder_bits]`.
         """
-        bits = self.encoder(x) if x.dtype == torch.uint8 else x.permute(1, 2, 3, 0).contiguous()
+        bits = self.encoder(x) if x.dtype == torch.uint8 else x.permute(1, 2, 3, 0)
         last = self._bits(bits)
         if last.shape[:2] != (1, 1):
             raise ValueError(
-                f"input: {list(x.shape)} gives {last.shape[0]}x{last.shape[1]} window positions, must be one"
+                f"input: {list(x.shape)} gives {last.shape[0]}x{last.shape[1]} window positions, "
+                "must be one"
             )
         logits: Tensor = self.group_sum(last[0, 0].t())
         return logits
@@ -115,8 +116,8 @@ class Network(nn.Module):
 
         pixels: uint8 `[batch, height, width(, channels)]`, of the network's input size or larger.
         thresholds: uint8 `[K, encoder_bits]`.
-        Returns int32 `[batch, classes]`, or `[batch, rows, columns, classes]` where a larger frame has
-        several window positions.
+        Returns int32 `[batch, classes]`, or `[batch, rows, columns, classes]` where a larger
+        frame has several window positions.
         """
         passes = torch.as_tensor(thresholds)
         if passes.dtype != torch.uint8 or passes.ndim != 2:
@@ -125,7 +126,7 @@ class Network(nn.Module):
             )
         hard = self._hardened()
         parts = []
-        for chunk in pixels.split(self._chunk(pixels)):
+        for chunk in torch.split(pixels, self._chunk(pixels)):
             total: Tensor | None = None
             for one_pass in passes:
                 last = hard._bits(hard.encoder(chunk, one_pass))
@@ -157,7 +158,7 @@ class Network(nn.Module):
         return [layer.tables for layer in self.lut_layers()]
 
     def connection_scores(self) -> list[nn.Parameter]:
-        """The parameters that are scores of candidate connections; none if all connections are fixed."""
+        """The parameters that are scores of candidate connections."""
         connections = (layer.connections for layer in self.lut_layers())
         return [c.scores for c in connections if isinstance(c, LearnedConnections)]
 
@@ -167,7 +168,11 @@ class Network(nn.Module):
         classes: Sequence[str],
         provenance: dict[str, Any] | None = None,
     ) -> lutnet.Lutnet:
-        """The network's bits. thresholds: for each K, uint8 `[K, encoder_bits]`; classes: their names."""
+        """The network's bits.
+
+        thresholds: for each K, uint8 `[K, encoder_bits]`.
+        classes: their names.
+        """
         if len(classes) != self.spec.classes:
             raise ValueError(f"classes: {len(classes)} names for {self.spec.classes} classes")
         return lutnet.Lutnet(
@@ -231,7 +236,7 @@ class Network(nn.Module):
         return run(x.flatten(0, 2), steps).view(height, width, self.group_sum.features, batch)
 
     def _hardened(self) -> Network:
-        """The same network with its tables rounded to bits; itself, if they are applied so anyway."""
+        """The network that computes with the hard tables' bits; itself, if it always does."""
         if self.spec.model != "multilinear":
             return self
         named = [str(i) for i in range(self.spec.classes)]

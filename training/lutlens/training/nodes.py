@@ -1,8 +1,8 @@
 """What a node computes while it is trained: two models behind one interface.
 
-Both have real-valued tables, `[nodes, 2**fan_in]`, which become the bits of a look-up table in the end;
-entry `a` is the node's value at address `a = sum_j input_j << j`. Activations are `[row, batch]`, and pin j
-of node n at position p reads row `bases[p] + offsets[n, j]`.
+Both have real-valued tables, `[nodes, 2**fan_in]`, which become the bits of a look-up table in
+the end; entry `a` is the node's value at address `a = sum_j input_j << j`. Activations are `[row,
+batch]`, and pin j of node n at position p reads row `bases[p] + offsets[n, j]`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
-
 from lutlens.training.kernels import reference as kernels
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class NodeModel(ABC):
 
     @abstractmethod
     def pool(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """OR over blocks of `size` positions, `[height, width, channels, batch]` to `[rows, columns, ...]`."""
+        """OR over blocks of `size` positions of a map `[height, width, channels, batch]`."""
 
     @abstractmethod
     def __call__(self, rows: Tensor, tables: Tensor, wiring: Wiring) -> Tensor:
@@ -92,13 +91,13 @@ class Multilinear(NodeModel):
 class Lookup(NodeModel):
     """Binary look-up with a smoothed gradient.
 
-    Inputs are 0 or 1 in training too: `y = [T[a] > 0]`, tables in [-1, 1]. The gradient to input j is that
-    of the multilinear model with bits read as probabilities p and 1 - p, `kernels.reference.slopes`; the
-    gradient to a table passes straight through the threshold: a histogram of the output's gradient over
-    addresses.
+    Inputs are 0 or 1 in training too: `y = [T[a] > 0]`, tables in [-1, 1]. The gradient to an
+    input is that of the multilinear model with bits read as probabilities p and 1 - p
+    (`kernels.reference.slopes`); the gradient to a table passes straight through the threshold: a
+    histogram of the output's gradient over addresses.
 
-    smooth: look up the table smoothed in the same way, `kernels.reference.smooth`. Deep networks need
-        it: without it they stay at chance.
+    smooth: look up the table smoothed in the same way, `kernels.reference.smooth`. Deep networks
+        need it: without it they stay at chance.
     """
 
     def __init__(self, smooth: bool = True) -> None:
@@ -142,7 +141,7 @@ class _Lookup(torch.autograd.Function):
         return kernels.lookup(model.harden(tables), address).to(rows.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, tables, address = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
         to_rows = to_tables = to_scores = None
@@ -170,13 +169,13 @@ class _Pool(torch.autograd.Function):
         return kernels.pool(x, size)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         return kernels.pool_gradient(x, ctx.size, gradient), None
 
 
 class _ReadPins(torch.autograd.Function):
-    """`[positions, nodes, fan_in, batch]`: what the pins read; the gradient goes to rows and scores."""
+    """What the pins read, `[positions, nodes, fan_in, batch]`, for rows' and scores' gradients."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, scores: Tensor | None, wiring: Wiring) -> Tensor:
@@ -185,7 +184,7 @@ class _ReadPins(torch.autograd.Function):
         return rows[_pin_rows(wiring)]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (rows,) = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
         to_rows = to_scores = None

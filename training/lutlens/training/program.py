@@ -1,7 +1,7 @@
 """Layers and pools one after another: what a network comes down to, and who computes it.
 
-A program runs on rows of activations, `[row, batch]`, in plain PyTorch or, where they can serve, by the C++
-kernels in one go.
+A program runs on rows of activations, `[row, batch]`, in plain PyTorch or, where they can serve,
+by the C++ kernels in one go.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from lutlens.training.kernels import native
 from lutlens.training.nodes import Lookup, NodeModel, Wiring
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
             if isinstance(step, LayerStep)
             for parameter in (step.tables, step.wiring.scores)
         ]
-        y: Tensor = _Native.apply(native.tile(rows), library, steps, *parameters)  # type: ignore[no-untyped-call]
-        return native.untile(y, rows.shape[1])
+        y: Tensor = _Native.apply(rows, library, steps, *parameters)  # type: ignore[no-untyped-call]
+        return y
     if not rows.is_floating_point():
         rows = rows.to(torch.get_default_dtype())
     for step in steps:
@@ -78,7 +77,7 @@ class _Native(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        x: Tensor,
+        rows: Tensor,
         library: native.Library,
         steps: Sequence[Step],
         *parameters: Tensor | None,
@@ -86,7 +85,7 @@ class _Native(torch.autograd.Function):
         training = any(ctx.needs_input_grad)
         operations: list[native.Layer | native.Pool] = []
         saved: list[Tensor | None] = []
-        x = x.to(torch.uint8)
+        x = native.tile(library, rows)
         for step in steps:
             saved.append(x if training else None)
             if isinstance(step, LayerStep):
@@ -109,14 +108,15 @@ class _Native(torch.autograd.Function):
                 operations.append(pool)
         ctx.save_for_backward(*saved)
         ctx.operations = operations
-        return x.to(torch.float32)
+        ctx.batch = rows.shape[1]
+        return native.untile(x, ctx.batch).to(torch.float32)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         saved = list(ctx.saved_tensors)
         needed = list(ctx.needs_input_grad)
         first_needed = needed.index(True)
-        current: Tensor | None = gradient.contiguous()
+        current: Tensor | None = native.tile_gradient(gradient)
         results: list[Tensor | None] = []
         for operation in reversed(ctx.operations):
             assert current is not None
@@ -132,5 +132,7 @@ class _Native(torch.autograd.Function):
                 break
         count = len(ctx.needs_input_grad)
         results += [None] * (count - 3 - len(results))
-        to_x = current if ctx.needs_input_grad[0] else None
-        return to_x, None, None, *reversed(results)
+        to_rows = None
+        if ctx.needs_input_grad[0] and current is not None:
+            to_rows = native.untile(current, ctx.batch)
+        return to_rows, None, None, *reversed(results)

@@ -9,10 +9,9 @@ import math
 from functools import lru_cache
 
 import torch
-from torch import Tensor, nn
-
 from lutlens.training.layers import LutLayer
 from lutlens.training.program import PoolStep, Step, run
+from torch import Tensor, nn
 
 _LEVELS = 255.0
 
@@ -21,9 +20,10 @@ class Encoder(nn.Module):
     """8-bit values to bits: bit i of a value is `value > threshold[i]`.
 
     bits: z, bits a value.
-    jitter: 0 to 1, how far training thresholds stray. The range of values is cut into z equal parts with
-        one threshold in each; at 0 it stands in the middle, at 1 it falls anywhere in its part. A network
-        that was trained so accepts many thresholds, which is what oversampling gives it.
+    jitter: 0 to 1, how far training thresholds stray. The range of values is cut into z equal
+        parts with one threshold in each; at 0 it stands in the middle, at 1 it falls anywhere in
+        its part. A network that was trained so accepts many thresholds, which is what
+        oversampling gives it.
     per_pixel: whether in training every pixel has its own threshold, or every image.
     """
 
@@ -48,11 +48,13 @@ class Encoder(nn.Module):
         """Bits 0 and 1, uint8 `[height, width, channels * bits, batch]`.
 
         pixels: uint8 `[batch, height, width(, channels)]`.
-        thresholds: uint8 `[bits]`. Without them: random ones in training, else those of a single pass.
+        thresholds: uint8 `[bits]`. Without them: random ones in training, else those of a single
+            pass.
         """
         if pixels.dtype != torch.uint8 or pixels.ndim not in (3, 4):
             raise ValueError(
-                f"pixels: {pixels.dtype} {list(pixels.shape)}, must be uint8 [batch, height, width(, channels)]"
+                f"pixels: {pixels.dtype} {list(pixels.shape)}, "
+                "must be uint8 [batch, height, width(, channels)]"
             )
         if pixels.ndim == 3:
             pixels = pixels.unsqueeze(3)
@@ -156,16 +158,22 @@ def _geometry(
     width: int,
     positions: tuple[int, int],
     device: torch.device,
-) -> tuple[Tensor, Tensor]:
-    """The row of every position's first window bit, and the distance from it of every window bit."""
+) -> tuple[Tensor, Tensor | None]:
+    """The row of every position's first window bit, and the distance from it of every window bit.
+
+    None for the distances if a window's bits lie in consecutive rows.
+    """
 
     def grid(shape: tuple[int, int], step: tuple[int, int]) -> Tensor:
         y = torch.arange(shape[0], device=device)[:, None] * step[0]
         x = torch.arange(shape[1], device=device)[None, :] * step[1]
         return ((y * width + x) * channels).flatten()
 
+    bases = grid(positions, stride).to(torch.int32)
+    if window[1] == width:
+        return bases, None
     bits = grid(window, (1, 1))[:, None] + torch.arange(channels, device=device)
-    return grid(positions, stride).to(torch.int32), bits.flatten().to(torch.int32)
+    return bases, bits.flatten().to(torch.int32)
 
 
 @lru_cache(maxsize=64)

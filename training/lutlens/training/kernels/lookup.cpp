@@ -15,8 +15,8 @@
 
 namespace {
 
-constexpr int HISTOGRAMS = 8;  // samples that may fall on one address without waiting for one another
-constexpr int64_t NODES = 8;   // nodes of a task: their histograms fill half of a first-level cache
+constexpr int HISTOGRAMS = 4;  // samples that may fall on one address without waiting for one another
+constexpr int64_t NODES = 16;  // nodes of a task: their histograms fill half of a first-level cache
 
 struct Layer {
     const int32_t* bases;
@@ -122,10 +122,10 @@ using Histograms = float[HISTOGRAMS][ENTRIES];
 
 // Scalar: a scatter has to be taken apart by address anyway.
 void add_by_address(const float* g, const uint8_t* a, Histograms& histogram) {
-    for (int b = 0; b < TILE; b += HISTOGRAMS) {
+    for (int b = 0; b < TILE; b += 8) {
         uint64_t eight;
         std::memcpy(&eight, a + b, 8);
-        for (int i = 0; i < HISTOGRAMS; i++) histogram[i][eight >> (8 * i) & 255] += g[b + i];
+        for (int i = 0; i < 8; i++) histogram[i % HISTOGRAMS][eight >> (8 * i) & 255] += g[b + i];
     }
 }
 
@@ -168,7 +168,7 @@ void lutlens_prepare(int64_t nodes, int64_t fan_in, int64_t smooth, const float*
     const int entries = 1 << fan_in;
     Pool::run(threads, layer.blocks(), [&](int64_t block) {
         layer.for_each_node(block, [&](int64_t n) {
-            Table table(tables + n * entries, entries);
+            Table table = Table::repeated(tables + n * entries, entries);
             const uint64_t own = table.positive_bits();
             table.smooth();
             table.store_to(smoothed + n * ENTRIES);

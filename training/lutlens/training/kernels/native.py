@@ -1,7 +1,7 @@
 """The kernels in C++: compiled for this machine's processor when they are first needed.
 
-LUTLENS_KERNELS: "auto" (the default) uses them for tensors on the CPU, "avx2" the same without AVX-512,
-"off" leaves everything to PyTorch.
+LUTLENS_KERNELS: "auto" (the default) uses them for tensors on the CPU, "avx2" the same without
+AVX-512, "off" leaves everything to PyTorch.
 """
 
 from __future__ import annotations
@@ -13,13 +13,23 @@ from functools import lru_cache
 from importlib import resources
 
 import torch
+from lutlens.host.compilation import CompilationError, build_shared_library
 from torch import Tensor, nn
 
-from lutlens.host.compilation import CompilationError, build_shared_library
-
-_SOURCES = ("lookup.cpp", "pool.cpp", "simd.h", "table.h", "threads.h")
+_SOURCES = ("lookup.cpp", "maps.cpp", "simd.h", "table.h", "threads.h")
 _FLAGS = ("-std=c++20", "-O3", "-march=native", "-pthread", "-w")
 _MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
+
+
+# Arguments of each function: p for a pointer, i for an integer. The number of threads comes last.
+_SIGNATURES = {
+    "lutlens_tile": "iippi",
+    "lutlens_prepare": "iiipppi",
+    "lutlens_forward": "pipiiiippppi",
+    "lutlens_backward": "pipiiiiipppppipppi",
+    "lutlens_pool": "iiiiiippi",
+    "lutlens_pool_backward": "iiiiiipppi",
+}
 
 
 class Library:
@@ -29,22 +39,23 @@ class Library:
     """
 
     def __init__(self, path: str) -> None:
-        self._functions = ctypes.CDLL(path)
-        self._functions.lutlens_simd.restype = ctypes.c_char_p
-        self._functions.lutlens_keep_memory()
-        self.simd = self._functions.lutlens_simd().decode()
+        functions = ctypes.CDLL(path)
+        functions.lutlens_simd.restype = ctypes.c_char_p
+        self.simd = functions.lutlens_simd().decode()
+        functions.lutlens_keep_memory()
+        self._functions = {}
+        for name, signature in _SIGNATURES.items():
+            function = getattr(functions, name)
+            function.argtypes = [
+                ctypes.c_void_p if kind == "p" else ctypes.c_int64 for kind in signature
+            ]
+            function.restype = None
+            self._functions[name] = function
 
     def call(self, name: str, *arguments: Tensor | int | None) -> None:
         """Tensors have to be contiguous; the number of threads is added as the last argument."""
-        values = [_argument(argument) for argument in (*arguments, torch.get_num_threads())]
-        self._functions[name](*values)
-
-
-def _argument(value: Tensor | int | None) -> ctypes.c_void_p | ctypes.c_int64:
-    if isinstance(value, Tensor):
-        assert value.is_contiguous()
-        return ctypes.c_void_p(value.data_ptr())
-    return ctypes.c_void_p() if value is None else ctypes.c_int64(value)
+        values = [a.data_ptr() if isinstance(a, Tensor) else a for a in arguments]
+        self._functions[name](*values, torch.get_num_threads())
 
 
 def library() -> Library | None:
@@ -72,13 +83,28 @@ TILE = 64
 """Samples that lie side by side: the kernels' arrays are `[tile, row, 64]`."""
 
 
-def tile(rows: Tensor) -> Tensor:
-    """`[rows, batch]` to `[tiles, rows, 64]`, the last tile filled up with zeros."""
+def tile(library: Library, rows: Tensor) -> Tensor:
+    """Bits, `[rows, batch]` of any dtype, to uint8 `[tiles, rows, 64]`, filled up with zeros."""
     count, batch = rows.shape
     tiles = -(-batch // TILE)
-    if batch < tiles * TILE:
-        rows = nn.functional.pad(rows, (0, tiles * TILE - batch))
-    return rows.view(count, tiles, TILE).transpose(0, 1).contiguous()
+    bits = rows.to(torch.uint8)
+    result = torch.empty((tiles, count, TILE), dtype=torch.uint8)
+    if bits.t().is_contiguous():
+        library.call("lutlens_tile", batch, count, bits.t(), result)
+        return result
+    return result.copy_(_in_tiles(bits))
+
+
+def tile_gradient(gradient: Tensor) -> Tensor:
+    """Float32 `[rows, batch]` to `[tiles, rows, 64]`, filled up with zeros."""
+    return _in_tiles(gradient).contiguous()
+
+
+def _in_tiles(x: Tensor) -> Tensor:
+    count, batch = x.shape
+    if batch % TILE:
+        x = nn.functional.pad(x, (0, TILE - batch % TILE))
+    return x.reshape(count, -1, TILE).transpose(0, 1)
 
 
 def untile(x: Tensor, batch: int) -> Tensor:
@@ -130,7 +156,7 @@ class Layer:
         )
 
     def forward(self, x: Tensor, keep_address: bool) -> tuple[Tensor, Tensor | None]:
-        """Bits x, uint8 `[tiles, rows, 64]`, to bits and, if wanted, addresses, `[tiles, outputs, 64]`."""
+        """Bits, uint8 `[tiles, rows, 64]`, to bits and, if wanted, addresses of the same form."""
         outputs = len(self._bases) * len(self._offsets)
         y = torch.empty((len(x), outputs, TILE), dtype=torch.uint8)
         address = torch.empty_like(y) if keep_address else None
@@ -171,7 +197,7 @@ class Pool:
         self._library, self._shape, self._size = library, shape, size
 
     def forward(self, x: Tensor) -> Tensor:
-        """Bits x, uint8 `[tiles, rows, 64]`, to bits."""
+        """Bits, uint8 `[tiles, rows, 64]`, to bits."""
         height, width, channels = self._shape
         outputs = (height // self._size[0]) * (width // self._size[1]) * channels
         y = torch.empty((len(x), outputs, TILE), dtype=torch.uint8)

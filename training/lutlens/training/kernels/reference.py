@@ -14,7 +14,7 @@ FLIP = 0.25
 
 
 def addresses(rows: Tensor, bases: Tensor, offsets: Tensor) -> Tensor:
-    """uint8 `[positions, nodes, batch]`: `sum_j x_j << j` of every node, for `rows` of zeros and ones."""
+    """uint8 `[positions, nodes, batch]`: `sum_j x_j << j` of every node, for rows of 0 and 1."""
     address = torch.zeros(
         (len(bases), len(offsets), rows.shape[1]), dtype=torch.uint8, device=rows.device
     )
@@ -29,10 +29,11 @@ def pin(rows: Tensor, bases: Tensor, offsets: Tensor) -> Tensor:
 
 
 def smooth(tables: Tensor) -> Tensor:
-    """`T' = T @ W`, `W[a, k] = (1 - p)^(n - d) p^d`, d the Hamming distance of a and k; `[nodes, 2**n]`.
+    """`T' = T @ W`, `W[a, k] = (1 - p)^(n - d) p^d`, d the Hamming distance of a and k.
 
-    The node's expected value when every bit is read wrong with probability p. W is symmetric, so this
-    is also the way back for gradients.
+    `[nodes, 2**n]` to the same shape.
+    The node's expected value when every bit is read wrong with probability p. W is symmetric, so
+    this is also the way back for gradients.
     """
     nodes, entries = tables.shape
     bit = 1
@@ -46,8 +47,9 @@ def smooth(tables: Tensor) -> Tensor:
 def slopes(tables: Tensor) -> Tensor:
     """`[nodes, n, 2**n]`: `D_j[a]`, the smoothed derivative to input j at address a.
 
-    `D_j[a] = sum_k T[k] s_j(k) (1 - p)^(n - 1 - d) p^d`, d the Hamming distance of a and k on the other
-    inputs: the difference of the smoothed table along input j, as `smooth` has it shrunk by 1 - 2p there.
+    `D_j[a] = sum_k T[k] s_j(k) (1 - p)^(n - 1 - d) p^d`, `s_j(k)` +1 if bit j of k is set, else -1,
+    and d the Hamming distance of a and k on the other inputs. So it is the smoothed table's
+    difference along input j, which smoothing has shrunk by 1 - 2p.
     """
     nodes, entries = tables.shape
     smoothed = smooth(tables)
@@ -62,7 +64,7 @@ def slopes(tables: Tensor) -> Tensor:
 
 
 def lookup(hard: Tensor, address: Tensor) -> Tensor:
-    """float32 `[positions, nodes, batch]`: 1.0 where the entry of bool `hard [nodes, 2**n]` is set."""
+    """float32 `[positions, nodes, batch]`: the entries of bool `hard [nodes, 2**n]`."""
     return _look_up(hard.to(torch.float32), address)
 
 
@@ -74,7 +76,7 @@ def input_gradient(
     offsets: Tensor,
     rows: int,
 ) -> Tensor:
-    """float32 `[rows, batch]`: the gradient of every input row; `gradient [positions, nodes, batch]`."""
+    """`[rows, batch]`: the gradient of every row, from the output's `[positions, nodes, batch]`."""
     result = gradient.new_zeros((rows, gradient.shape[2]))
     for j in range(offsets.shape[1]):
         index = (bases[:, None] + offsets[None, :, j]).flatten().long()
@@ -114,15 +116,15 @@ def score_gradient(
 
 
 def pool(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """OR over blocks of `size` positions, `[height, width, channels, batch]` to `[rows, columns, ...]`."""
+    """OR over blocks of `size` positions of a map `[height, width, channels, batch]`."""
     return blocks(x, size).amax(dim=(1, 3))
 
 
 def pool_gradient(x: Tensor, size: tuple[int, int], gradient: Tensor) -> Tensor:
     """The gradient to x, smoothed like a node's.
 
-    The derivative of `1 - prod (1 - x_i)` to one bit is the product over the others; bits are read as
-    probabilities p and 1 - p.
+    The derivative of `1 - prod (1 - x_i)` to one bit is the product over the others; bits are
+    read as probabilities p and 1 - p.
     """
     zero = (1 - FLIP) - (1 - 2 * FLIP) * x
     product = blocks(zero, size).prod(dim=3, keepdim=True).prod(dim=1, keepdim=True)
@@ -132,10 +134,11 @@ def pool_gradient(x: Tensor, size: tuple[int, int], gradient: Tensor) -> Tensor:
 
 
 def blocks(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """A view `[rows, size[0], columns, size[1], channels, batch]`; what fills no block is left out."""
+    """A view `[rows, size[0], columns, size[1], channels, batch]` of all whole blocks."""
     rows, columns = x.shape[0] // size[0], x.shape[1] // size[1]
-    whole = x[: rows * size[0], : columns * size[1]]
-    return whole.unflatten(0, (rows, size[0])).unflatten(2, (columns, size[1]))
+    strides = x.stride(0) * size[0], x.stride(0), x.stride(1) * size[1], x.stride(1)
+    shape = rows, size[0], columns, size[1], *x.shape[2:]
+    return x.as_strided(shape, (*strides, *x.stride()[2:]))
 
 
 def _look_up(tables: Tensor, address: Tensor) -> Tensor:

@@ -14,15 +14,16 @@ struct Table {
     static constexpr int VECTORS = ENTRIES / LANES;
     Floats v[VECTORS];
 
-    // From `entries` entries, a power of two.
-    Table(const float* p, int entries) {
-        alignas(64) float all[ENTRIES];
-        for (int i = 0; i < ENTRIES; i++) all[i] = p[i & (entries - 1)];
-        for (int i = 0; i < VECTORS; i++) v[i] = load(all + i * LANES);
-    }
-
     explicit Table(const float* p) {
         for (int i = 0; i < VECTORS; i++) v[i] = load(p + i * LANES);
+    }
+
+    // From a table of `entries` entries, a power of two.
+    static Table repeated(const float* p, int entries) {
+        if (entries == ENTRIES) return Table(p);
+        alignas(64) float all[ENTRIES];
+        for (int i = 0; i < ENTRIES; i++) all[i] = p[i & (entries - 1)];
+        return Table(all);
     }
 
     void store_to(float* p) const {

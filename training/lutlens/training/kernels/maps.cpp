@@ -1,0 +1,118 @@
+// Bits into tiles, and OR over blocks of positions. Maps are [tile][height][width][channel][64].
+
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "table.h"
+#include "threads.h"
+
+namespace {
+
+struct Map {
+    int64_t tiles, height, width, size, block_rows, block_columns;  // size: channels * 64
+
+    int64_t rows() const { return height / block_rows; }
+    int64_t columns() const { return width / block_columns; }
+    int64_t blocks() const { return tiles * rows() * columns(); }
+    int64_t corner(int64_t block) const {
+        const int64_t tile = block / (rows() * columns()), row = block / columns() % rows();
+        return ((tile * height + row * block_rows) * width + block % columns() * block_columns) * size;
+    }
+    std::vector<int64_t> positions() const {  // of a block, as distances from its corner
+        std::vector<int64_t> all;
+        for (int64_t i = 0; i < block_rows; i++)
+            for (int64_t j = 0; j < block_columns; j++) all.push_back((i * width + j) * size);
+        return all;
+    }
+};
+
+// Byte i of word j becomes byte j of word i: blocks of 4, 2 and 1 are exchanged across the diagonal.
+void transpose(uint64_t (&words)[8]) {
+    constexpr uint64_t MASKS[] = {0x00ff00ff00ff00ff, 0x0000ffff0000ffff, 0x00000000ffffffff};
+    for (int level = 2; level >= 0; level--) {
+        const int step = 1 << level, shift = 8 * step;
+        for (int i = 0; i < 8; i++) {
+            if (i & step) continue;
+            const uint64_t t = ((words[i] >> shift) ^ words[i + step]) & MASKS[level];
+            words[i + step] ^= t;
+            words[i] ^= t << shift;
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+// Bits x [sample][row] to y [tile][row][64], zeros where there are no samples.
+void lutlens_tile(int64_t samples, int64_t rows, const uint8_t* x, uint8_t* y, int64_t threads) {
+    const int64_t tiles = (samples + TILE - 1) / TILE, row_blocks = (rows + 7) / 8;
+    Pool::run(threads, tiles * row_blocks, [&](int64_t task) {
+        const int64_t tile = task / row_blocks, row = task % row_blocks * 8;
+        const size_t width = static_cast<size_t>(std::min<int64_t>(8, rows - row));
+        for (int64_t b = 0; b < TILE; b += 8) {
+            uint64_t words[8] = {};
+            for (int64_t i = 0; i < 8; i++) {
+                const int64_t sample = tile * TILE + b + i;
+                if (sample < samples) std::memcpy(&words[i], x + sample * rows + row, width);
+            }
+            transpose(words);
+            for (size_t r = 0; r < width; r++) std::memcpy(y + (tile * rows + row + r) * TILE + b, &words[r], 8);
+        }
+    });
+}
+
+void lutlens_pool(int64_t tiles, int64_t height, int64_t width, int64_t channels, int64_t block_rows,
+                  int64_t block_columns, const uint8_t* x, uint8_t* y, int64_t threads) {
+    const Map map{tiles, height, width, channels * TILE, block_rows, block_columns};
+    const std::vector<int64_t> positions = map.positions();
+    Pool::run(threads, map.blocks(), [&](int64_t block) {
+        const uint8_t* in = x + map.corner(block);
+        uint8_t* out = y + block * map.size;
+        for (int64_t b = 0; b < map.size; b += BYTES) {
+            Bytes any = load_bytes(in + b);
+            for (const int64_t at : positions) any = either_bytes(any, load_bytes(in + at + b));
+            store_bytes(out + b, any);
+        }
+    });
+}
+
+// `pool_gradient` of reference.py. to_x is zero where a position is in no block.
+void lutlens_pool_backward(int64_t tiles, int64_t height, int64_t width, int64_t channels, int64_t block_rows,
+                           int64_t block_columns, const uint8_t* x, const float* gradient, float* to_x,
+                           int64_t threads) {
+    const Map map{tiles, height, width, channels * TILE, block_rows, block_columns};
+    if (map.rows() * block_rows < height || map.columns() * block_columns < width)
+        std::fill(to_x, to_x + tiles * height * width * map.size, 0.0f);
+    const std::vector<int64_t> positions = map.positions();
+    Pool::run(threads, map.blocks(), [&](int64_t block) {
+        const uint8_t* in = x + map.corner(block);
+        float* to_in = to_x + map.corner(block);
+        for (int64_t b = 0; b < map.size; b += LANES) {
+            Floats product = load(gradient + block * map.size + b);
+            for (const int64_t at : positions)
+                product = mul(product, fma(to_floats(widen(in + at + b)), broadcast(2 * FLIP - 1), broadcast(1 - FLIP)));
+            for (const int64_t at : positions) {
+                const Floats bit = to_floats(widen(in + at + b));
+                const Floats others = fma(bit, broadcast(1 / FLIP - 1 / (1 - FLIP)), broadcast(1 / (1 - FLIP)));
+                store(to_in + at + b, mul(product, others));
+            }
+        }
+    });
+}
+
+// Keeps freed memory: activations are some tens of megabytes that come and go every step, and to hand pages back to
+// the system and get them again, zeroed, would take a good part of the time.
+void lutlens_keep_memory() {
+#ifdef M_TRIM_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+}  // extern "C"
