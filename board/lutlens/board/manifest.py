@@ -1,0 +1,225 @@
+"""The manifest of an overlay directory: `overlay.json`, its schema and its checks.
+
+An overlay directory holds `NAME.lutnet`, `NAME.hwh`, `vectors.npz` (golden inputs and scores), `README.md` (the model
+card), `NAME.bit` once a bitstream has been built, and `overlay.json`, which says what the others are and what they hash
+to. `Manifest.load` parses it, `Manifest.verify` holds the directory to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+MANIFEST_NAME = "overlay.json"
+VECTORS_NAME = "vectors.npz"
+CARD_NAME = "README.md"
+MAX_MANIFEST_BYTES = 1 << 20
+
+Size = Annotated[int, Field(ge=1, le=8192)]
+Passes = Annotated[int, Field(ge=1, le=16)]
+Count = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ManifestError(ValueError):
+    """An overlay directory that cannot be used; the message names the file, the field, and what would be right."""
+
+
+def record_bytes(classes: int) -> int:
+    """Bytes of one result record: header (8) and scores (2 a class), up to the next power of two, at least 32."""
+    return max(32, 1 << (8 + 2 * classes - 1).bit_length())
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Geometry(_Model):
+    """What the core was built for; all but `bits_per_class`, `max_width` and the names can be read back from registers.
+
+    bits_per_class: the highest score of one pass; a score of K passes is at most K times that.
+    """
+
+    image_width: Size
+    image_height: Size
+    channels: Annotated[int, Field(ge=1, le=64)]
+    encoder_bits: Annotated[int, Field(ge=1, le=4)]
+    classes: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=100)]],
+        Field(min_length=2, max_length=256),
+    ]
+    bits_per_class: Annotated[int, Field(ge=1, le=4095)]
+    max_width: Size
+    max_passes: Passes
+    record_bytes: Annotated[int, Field(ge=32, le=1024)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Geometry:
+        right = record_bytes(len(self.classes))
+        if self.record_bytes != right:
+            raise ValueError(f"record_bytes must be {right} for {len(self.classes)} classes")
+        if self.max_width < self.image_width:
+            raise ValueError(f"max_width must be at least image_width, {self.image_width}")
+        return self
+
+
+class Cells(_Model):
+    """Cells after synthesis: every LUT cell, SRL and LUT-RAM site counted; two BRAM18 are one BRAM36."""
+
+    lut: Count
+    ff: Count
+    bram36: Annotated[float, Field(ge=0)]
+    carry4: Count
+
+
+class Resources(_Model):
+    """`core`: encoder, network and scorer. `pl`: everything in the programmable logic."""
+
+    core: Cells
+    pl: Cells
+
+
+class Bitstream(_Model):
+    """How `NAME.bit` was built, and the clock that place and route supports."""
+
+    toolchain: Annotated[str, Field(min_length=1, max_length=200)]
+    fmax_mhz: Annotated[float, Field(gt=0, le=1000)]
+
+
+class Manifest(_Model):
+    """`overlay.json`.
+
+    build_id: the first 16 hex digits of the lutnet file's SHA-256; the core's build-id register holds the same.
+    files: SHA-256 of every file beside the manifest.
+    thresholds: for each K, a list of K passes of `encoder_bits` thresholds (0 to 255).
+    clock_mhz: FCLK0, at which the core is clocked.
+    accuracy: fraction of test images recognised, at each K measured.
+    """
+
+    schema_version: Literal[1]
+    name: Name
+    description: Annotated[str, Field(max_length=2000)]
+    build_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    files: dict[FileName, Sha256]
+    geometry: Geometry
+    thresholds: Annotated[dict[Passes, list[list[Byte]]], Field(min_length=1)]
+    clock_mhz: Annotated[float, Field(gt=0, le=1000)]
+    resources: Resources | None = None
+    accuracy: dict[Passes, Fraction] = Field(default_factory=dict)
+    bitstream: Bitstream | None = None
+    run_on_hardware: bool = False
+    tool_versions: dict[str, str] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def lutnet_name(self) -> str:
+        return f"{self.name}.lutnet"
+
+    @property
+    def hwh_name(self) -> str:
+        return f"{self.name}.hwh"
+
+    @property
+    def bit_name(self) -> str:
+        return f"{self.name}.bit"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        for needed in (self.lutnet_name, self.hwh_name, VECTORS_NAME, CARD_NAME):
+            if needed not in self.files:
+                raise ValueError(f"files must list {needed}")
+        if (self.bitstream is not None) != (self.bit_name in self.files):
+            raise ValueError(f"bitstream must be given exactly if files lists {self.bit_name}")
+        if self.run_on_hardware and self.bitstream is None:
+            raise ValueError("run_on_hardware must be false while there is no bitstream")
+        lutnet_hash = self.files[self.lutnet_name]
+        if not lutnet_hash.startswith(self.build_id):
+            raise ValueError(
+                f"build_id must be the first 16 digits of the lutnet's hash, {lutnet_hash[:16]}"
+            )
+        bits = self.geometry.encoder_bits
+        for k, passes in self.thresholds.items():
+            if k > self.geometry.max_passes:
+                raise ValueError(
+                    f"thresholds.{k}: the core has at most {self.geometry.max_passes} passes"
+                )
+            if len(passes) != k or any(len(levels) != bits for levels in passes):
+                raise ValueError(f"thresholds.{k} must be {k} passes of {bits} thresholds")
+        for k in self.accuracy:
+            if k not in self.thresholds:
+                raise ValueError(
+                    f"accuracy.{k}: there are thresholds for {sorted(self.thresholds)}"
+                )
+        return self
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Manifest:
+        """Read `directory/overlay.json`; the other files are not looked at. Raises ManifestError."""
+        path = Path(directory) / MANIFEST_NAME
+        try:
+            with path.open("rb") as f:
+                data = f.read(MAX_MANIFEST_BYTES + 1)
+        except OSError as error:
+            raise ManifestError(f"{path}: {error.strerror or error}") from error
+        if len(data) > MAX_MANIFEST_BYTES:
+            raise ManifestError(f"{path}: more than {MAX_MANIFEST_BYTES} bytes")
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "manifest"
+            raise ManifestError(f"{path}: {where}: {first['msg']}") from error
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write `directory/overlay.json`; it appears whole or not at all."""
+        target = Path(directory) / MANIFEST_NAME
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as f:
+            try:
+                f.write(self.model_dump_json(indent=2) + "\n")
+                f.close()
+                os.chmod(f.name, 0o644)
+                os.replace(f.name, target)
+            except BaseException:
+                os.unlink(f.name)
+                raise
+
+    def verify(self, directory: str | os.PathLike[str]) -> None:
+        """Hash every file. Raises ManifestError if one is missing, differs, or lies there unannounced.
+
+        Hidden files and directories are not looked at.
+        """
+        root = Path(directory)
+        for name, expected in self.files.items():
+            actual = sha256_of(root / name)
+            if actual != expected:
+                raise ManifestError(
+                    f"{root / name}: hashes to {actual[:16]}..., "
+                    f"files.{name} in {MANIFEST_NAME} says {expected[:16]}...: not of the same build"
+                )
+        for path in sorted(root.iterdir()):
+            known = path.name in self.files or path.name == MANIFEST_NAME
+            if path.is_file() and not known and not path.name.startswith("."):
+                raise ManifestError(f"{path}: not listed under files in {MANIFEST_NAME}")
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Hex digest of a file's content. Raises ManifestError if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as f:
+            while chunk := f.read(1 << 20):
+                digest.update(chunk)
+    except OSError as error:
+        raise ManifestError(f"{os.fspath(path)}: {error.strerror or error}") from error
+    return digest.hexdigest()
