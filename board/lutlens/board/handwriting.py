@@ -84,9 +84,8 @@ _VARIANTS: dict[int, list[list[_Stroke]]] = {
     ],
 }  # fmt: skip
 
-_CANVAS = (
-    128  # pixels on a side; the strokes keep to its middle, so that slant and jitter stay inside
-)
+# Pixels on a side; the strokes keep to the canvas's middle, so that slant and jitter stay inside.
+_CANVAS = 128
 _GLYPH = 80
 _CURVE_STEPS = 12
 
@@ -123,8 +122,8 @@ def draw(digit: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         waves = np.stack([np.sin(np.pi * x), np.sin(np.pi * y), np.cos(np.pi * (x + y))])
         points = (points + (bend @ waves).T) @ affine.T * _GLYPH + _CANVAS / 2
         fixed_point = np.round(points * 16).astype(np.int32)
-        cv2.polylines(canvas, [fixed_point], False, 255, pen, cv2.LINE_AA, shift=4)
-    return normalise(cv2.GaussianBlur(canvas, (0, 0), 1.5))
+        cv2.polylines(canvas, [fixed_point], False, (255,), pen, cv2.LINE_AA, shift=4)
+    return normalise(np.asarray(cv2.GaussianBlur(canvas, (0, 0), 1.5), np.uint8))
 
 
 def _curve(points: Points) -> Points:

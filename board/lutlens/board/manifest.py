@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from lutlens.board.files import write_atomically
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MANIFEST_NAME = "overlay.json"
@@ -181,18 +181,8 @@ class Manifest(_Model):
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write `directory/overlay.json`; it appears whole or not at all."""
-        target = Path(directory) / MANIFEST_NAME
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as f:
-            try:
-                f.write(self.model_dump_json(indent=2) + "\n")
-                f.close()
-                os.chmod(f.name, 0o644)
-                os.replace(f.name, target)
-            except BaseException:
-                os.unlink(f.name)
-                raise
+        text = self.model_dump_json(indent=2) + "\n"
+        write_atomically(Path(directory) / MANIFEST_NAME, text.encode())
 
     def verify(self, directory: str | os.PathLike[str]) -> None:
         """Hash every file. Raises ManifestError if one is missing, differs, or lies there unannounced.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from lutlens.board.driver import (
 from lutlens.board.manifest import Manifest
 
 CLOCK_TOLERANCE = 0.01
+
+log = logging.getLogger(__name__)
 
 
 class OverlayError(RuntimeError):
@@ -117,6 +121,8 @@ def load(
 ) -> Classifier:
     """Load an overlay directory onto a device, and replay its golden vectors before it is handed out.
 
+    The classifier that was loaded on this device before is closed, once the directory is found whole.
+
     device: a `pynq` device; None for pynq's active one.
 
     Raises ManifestError if a file is missing or not of this build, OverlayError, CoreError, SelfTestError.
@@ -132,6 +138,7 @@ def load(
         raise OverlayError(
             f"{root / manifest.bit_name}: not built yet; the board needs a bitstream"
         )
+    _close_former(device)
     overlay = pynq.Overlay(str(design), device=device)
     drivers = [name for name, ip in overlay.ip_dict.items() if ip["type"] == VLNV]
     if len(drivers) != 1:
@@ -144,6 +151,7 @@ def load(
     driver: LutlensDriver = getattr(overlay, drivers[0])
     driver.open(manifest)
     classifier = Classifier(manifest, driver, kind, clock_mhz)
+    _loaded[device] = classifier
     try:
         if self_test:
             selftest.replay(classifier, root)
@@ -151,3 +159,17 @@ def load(
         classifier.close()
         raise
     return classifier
+
+
+# What runs on each device: its registers would be the next overlay's, so it has to stop before.
+_loaded: weakref.WeakKeyDictionary[Any, Classifier] = weakref.WeakKeyDictionary()
+
+
+def _close_former(device: Any) -> None:
+    former = _loaded.pop(device, None)
+    if former is None:
+        return
+    try:
+        former.close()
+    except CoreError as error:  # it hangs, and loading the next overlay is what ends that
+        log.warning("overlay %s did not stop: %s", former.name, error)
