@@ -86,13 +86,15 @@ def test_without_json_there_is_a_table(net, shapes, tmp_path, capsys):
     assert png.exists()
 
 
-@pytest.mark.parametrize("engine", EngineName)
+@pytest.mark.parametrize(
+    "engine", ["torch", "c", "model", pytest.param("rtl", marks=pytest.mark.rtl)]
+)
 @pytest.mark.parametrize("k", [1, 5])
 def test_engines_give_the_same_scores(net, shapes, engine, k):
     images = shapes[1].images
     expected = Network.from_lutnet(net).scores(torch.from_numpy(images), net.thresholds[k])
     assert expected.shape == (40, 3)
-    with open_engine(engine, net) as opened:
+    with open_engine(EngineName(engine), net) as opened:
         scores = opened.scores_of(images, net.thresholds[k])
     assert np.array_equal(scores, expected)
 

@@ -138,8 +138,9 @@ def evaluate(
 ) -> None:
     """Measure a lutnet's accuracy on the test images.
 
-    Engines: `torch` is PyTorch's hard forward, `c` the bit-sliced C program, `rtl` the whole
-    programmable logic under Verilator, cycle by cycle (slow: use `--limit`).
+    Engines: `torch` is PyTorch's hard forward; `c` the bit-sliced C program; `rtl` the whole
+    programmable logic under Verilator, cycle by cycle, driven as on the board (slow: use
+    `--limit`); `model` the same with that logic in software.
 
         lutlens eval overlays/digits/digits.lutnet --k 15
         lutlens eval overlays/digits/digits.lutnet --engine rtl --limit 300 --json

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from lutlens.board.overlay import load
 from lutlens.host.c import Executor
 from lutlens.host.compilation import CompilationError
+from lutlens.host.devices import open_device
 from lutlens.host.lutnet import Lutnet
+from lutlens.host.overlay import generate
 from lutlens.training.evaluate import BATCH, Scores, ScoresOf, Thresholds, torch_scores
 from lutlens.training.network import Network
+
+RTL_BATCH = 100
+"""A second or so of simulation, so that progress is seen."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class EngineName(str, Enum):
 
     torch = "torch"
     c = "c"
+    model = "model"
+    rtl = "rtl"
 
 
 def open_engine(name: EngineName, lutnet: Lutnet) -> AbstractContextManager[Engine]:
@@ -63,7 +74,27 @@ def _c(lutnet: Lutnet) -> Iterator[Engine]:
     yield Engine(_c_scores(lutnet), batch_size=10 * BATCH)
 
 
+@contextmanager
+def _device(lutnet: Lutnet, kind: Literal["model", "rtl"]) -> Iterator[Engine]:
+    """The overlay on a simulated device, by the driver that runs on the board."""
+    with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
+        lutnet.save(Path(folder, "network.lutnet"))
+        generate(Path(folder, "network.lutnet"), Path(folder, "network"))
+        with open_device(kind) as device:
+            classifier = load(Path(folder, "network"), device)
+
+            def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
+                return classifier.classify(images, k=len(thresholds)).scores
+
+            try:
+                yield Engine(scores_of, batch_size=BATCH if kind == "model" else RTL_BATCH)
+            finally:
+                classifier.close()
+
+
 _ENGINES: dict[EngineName, Callable[[Lutnet], AbstractContextManager[Engine]]] = {
     EngineName.torch: _torch,
     EngineName.c: _c,
+    EngineName.model: lambda lutnet: _device(lutnet, "model"),
+    EngineName.rtl: lambda lutnet: _device(lutnet, "rtl"),
 }
