@@ -1,0 +1,124 @@
+"""Regions of a picture that may hold a digit, cut out the way MNIST was made.
+
+Ink is what differs from its surroundings, lighter or darker: the surroundings are the median over a
+neighbourhood much larger than a stroke.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from lutlens.board import mnist
+from lutlens.board.sources.base import Box
+
+Grey = npt.NDArray[np.uint8]
+
+MAX_REGIONS = 64
+MIN_SIDE, MAX_SIDE = 14, 240
+"""Pixels of a digit's longer side."""
+MAX_ASPECT = 2.2
+"""Width over height."""
+MIN_FILL, MAX_FILL = 0.06, 0.85
+"""Share of the box that is ink."""
+
+_MEDIAN_SCALE = 8
+_MEDIAN_SIDE = 31
+_CONTRAST = (28, 70)
+_JOIN = 3
+
+
+def propose(
+    image: npt.NDArray[np.uint8], *, centre_box: bool = False
+) -> tuple[list[Box], npt.NDArray[np.uint8]]:
+    """Boxes, and what is in each as uint8 `[n, 28, 28]`.
+
+    image: BGR uint8 `[h, w, 3]` or grey `[h, w]`.
+    centre_box: also look at the middle of the picture as a whole, half as high as the picture.
+    """
+    grey = (
+        image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    )
+    ground = _surroundings(grey)
+    found: list[tuple[Box, Grey]] = []
+    for contrast in (cv2.subtract(grey, ground), cv2.subtract(ground, grey)):
+        ink = np.asarray(contrast, np.uint8)
+        found += _components(ink)
+        if centre_box:
+            found += _centre(ink)
+    kept = _without_nested(found)[:MAX_REGIONS]
+    views = [mnist.normalise(ink) for _, ink in kept]
+    size = (len(kept), mnist.SIDE, mnist.SIDE)
+    return [box for box, _ in kept], np.stack(views) if views else np.empty(size, np.uint8)
+
+
+def _surroundings(grey: Grey) -> Grey:
+    """The median of a neighbourhood of about 250 pixels, computed on a smaller copy."""
+    height, width = grey.shape
+    small_size = (max(1, width // _MEDIAN_SCALE), max(1, height // _MEDIAN_SCALE))
+    small = cv2.resize(grey, small_size, interpolation=cv2.INTER_AREA)
+    side = min(_MEDIAN_SIDE, 2 * (min(small_size) // 2) + 1)
+    median = cv2.medianBlur(small, max(3, side))
+    return np.asarray(cv2.resize(median, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _components(contrast: Grey) -> list[tuple[Box, Grey]]:
+    """Connected ink of a digit's size and shape."""
+    otsu, _ = cv2.threshold(contrast, 0, 255, cv2.THRESH_OTSU)
+    threshold = float(np.clip(otsu, *_CONTRAST))
+    mask = np.asarray(contrast > threshold, np.uint8)
+    joined = cv2.dilate(mask, np.ones((_JOIN, _JOIN), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    height, width = contrast.shape
+    found = []
+    for i in range(1, count):
+        x, y, wide, high, _ = (int(value) for value in stats[i])
+        longer = max(wide, high)
+        if not MIN_SIDE <= longer - _JOIN + 1 <= MAX_SIDE or wide > MAX_ASPECT * high:
+            continue
+        if x == 0 or y == 0 or x + wide == width or y + high == height:
+            continue  # cut off by the edge
+        part = np.s_[y : y + high, x : x + wide]
+        own = labels[part] == i
+        ink = int(np.count_nonzero(mask[part][own]))
+        if not MIN_FILL * wide * high <= ink <= MAX_FILL * wide * high and high < 5 * wide:
+            continue
+        found.append(_cut(contrast[part], own, mask[part], (x, y)))
+    return found
+
+
+def _centre(contrast: Grey) -> list[tuple[Box, Grey]]:
+    """All ink in the middle of the picture, as one region; none if there is hardly any."""
+    height, width = contrast.shape
+    side = min(height, width) // 2
+    x, y = (width - side) // 2, (height - side) // 2
+    part = contrast[y : y + side, x : x + side]
+    mask = np.asarray(part > _CONTRAST[1], np.uint8)
+    if np.count_nonzero(mask) < MIN_FILL * MIN_SIDE**2:
+        return []
+    return [_cut(part, np.ones_like(mask, bool), mask, (x, y))]
+
+
+def _cut(
+    contrast: Grey, own: npt.NDArray[np.bool_], mask: Grey, at: tuple[int, int]
+) -> tuple[Box, Grey]:
+    """The ink's box in the picture, and the ink itself, stretched to 0 to 255."""
+    levels = contrast[own & (mask > 0)]
+    full, floor = float(np.percentile(levels, 75)), 0.12 * float(np.percentile(levels, 75))
+    stretched = (contrast.astype(np.float32) - floor) * (255.0 / max(full - floor, 1.0))
+    ink = np.where(own, np.clip(stretched, 0, 255), 0).astype(np.uint8)
+    x, y, wide, high = cv2.boundingRect(np.asarray(own & (mask > 0), np.uint8))
+    return (at[0] + x, at[1] + y, wide, high), ink
+
+
+def _without_nested(found: list[tuple[Box, Grey]]) -> list[tuple[Box, Grey]]:
+    """Largest first; a box that lies in a larger one is the hole or a speck of it."""
+    kept: list[tuple[Box, Grey]] = []
+    for box, ink in sorted(found, key=lambda region: -region[0][2] * region[0][3]):
+        x, y, wide, high = box
+        if not any(
+            left <= x + wide / 2 <= left + w and top <= y + high / 2 <= top + h
+            for (left, top, w, h), _ in kept
+        ):
+            kept.append((box, ink))
+    return kept
