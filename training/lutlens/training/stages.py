@@ -68,7 +68,8 @@ class Encoder(nn.Module):
             if chosen.shape != (self.bits,):
                 raise ValueError(f"thresholds: {list(chosen.shape)}, must be [{self.bits}]")
             level = chosen.to(values.device).view(self.bits, 1)
-        return (values > level).view(torch.uint8).view(height, width, channels * self.bits, batch)
+        bits = (values > level).view(torch.uint8)  # of any strides where the batch is 1
+        return bits.reshape(height, width, channels * self.bits, batch)
 
     def _random_thresholds(self, values: Tensor) -> Tensor:
         shape = list(values.shape) if self.per_pixel else [1] * 4 + [values.shape[4]]
