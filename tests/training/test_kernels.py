@@ -1,0 +1,168 @@
+"""The C++ kernels do what plain PyTorch does, whatever the shape, processor and number of threads."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec
+from lutlens.training.kernels import native
+
+CPU_FLAGS = torch.backends.cpu.get_cpu_capability()
+
+
+@pytest.fixture(autouse=True)
+def _restore_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=["auto", "avx2"])
+def mode(request, monkeypatch):
+    monkeypatch.setenv("LUTLENS_KERNELS", request.param)
+    return request.param
+
+
+def layers(draw: st.DrawFn, largest: int) -> tuple[LayerSpec, ...]:
+    count = draw(st.integers(1, 2))
+    return tuple(
+        LayerSpec(
+            nodes=draw(st.integers(1, largest)),
+            fan_in=draw(st.integers(1, 6)),
+            connections=draw(st.sampled_from(["fixed", "learned"])),
+        )
+        for _ in range(count)
+    )
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> NetworkSpec:
+    """Two stages, the first pooled, then a dense one; windows, strides and pools need not fill up."""
+    small = st.integers(1, 3)
+    first = StageSpec(
+        window=(draw(small), draw(small)),
+        stride=(draw(small), draw(small)),
+        pool=(draw(small), draw(small)),
+        layers=layers(draw, 20),
+    )
+    classes = draw(st.integers(2, 4))
+    last = LayerSpec(nodes=classes * draw(st.integers(1, 5)), fan_in=draw(st.integers(1, 6)))
+    return NetworkSpec(
+        input_shape=(draw(st.integers(11, 13)), draw(st.integers(11, 13)), draw(st.integers(1, 2))),
+        stages=(first, StageSpec(layers=(*layers(draw, 40), last))),
+        classes=classes,
+        model=draw(st.sampled_from(["lookup", "lookup-raw"])),
+    )
+
+
+def results(network: Network, x: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
+    """Logits, and the gradients of the input and of all parameters."""
+    network.zero_grad()
+    x = x.clone().requires_grad_()
+    logits = network(x)
+    (logits * weights).sum().backward()
+    gradients = [p.grad for p in network.parameters()]
+    assert x.grad is not None
+    return [logits.detach(), x.grad, *(g for g in gradients if g is not None)]
+
+
+@settings(deadline=None, max_examples=40)
+@given(spec=specs(), batch=st.sampled_from([1, 2, 63, 64, 65, 130]), threads=st.integers(1, 4))
+def test_gradients_are_those_of_the_definition(spec, batch, threads):
+    torch.manual_seed(batch)
+    network = Network(spec, seed=batch)
+    x = torch.randint(0, 2, (batch, *spec.input_shape)).float()
+    weights = torch.randn(batch, spec.classes)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LUTLENS_KERNELS", "off")
+        expected = results(network, x, weights)
+        assert len(expected) == 2 + len(list(network.parameters()))
+        torch.set_num_threads(threads)
+        for mode in ("auto", "avx2"):
+            environment.setenv("LUTLENS_KERNELS", mode)
+            got = results(network, x, weights)
+            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def network_and_input() -> tuple[Network, torch.Tensor, torch.Tensor]:
+    spec = NetworkSpec(
+        input_shape=(14, 14, 1),
+        stages=(
+            StageSpec(window=(3, 3), layers=(LayerSpec(nodes=40), LayerSpec(nodes=30))),
+            StageSpec(window=(2, 2), pool=(3, 3), layers=(LayerSpec(nodes=20),)),
+            StageSpec(layers=(LayerSpec(nodes=90, connections="learned"),)),
+        ),
+    )
+    torch.manual_seed(0)
+    return (
+        Network(spec, seed=3),
+        torch.randint(0, 2, (150, 14, 14, 1)).float(),
+        torch.randn(150, 10),
+    )
+
+
+def test_the_number_of_threads_changes_no_bit(mode):
+    network, x, weights = network_and_input()
+    torch.set_num_threads(1)
+    alone = results(network, x, weights)
+    for threads in (2, 3, 7):
+        torch.set_num_threads(threads)
+        for got, expected in zip(results(network, x, weights), alone, strict=True):
+            # Group sums and casts are PyTorch's own and exact; so everything has to be equal.
+            assert torch.equal(got, expected)
+
+
+def test_the_library_is_built_for_this_processor(mode):
+    library = native.library()
+    assert library is not None
+    if CPU_FLAGS == "AVX512" and mode == "auto":
+        assert library.simd == "avx512"
+    elif CPU_FLAGS in ("AVX2", "AVX512"):
+        assert library.simd == "avx2"
+
+
+def test_kernels_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("LUTLENS_KERNELS", "off")
+    assert native.library() is None
+    monkeypatch.setenv("LUTLENS_KERNELS", "fast")
+    with pytest.raises(ValueError, match="LUTLENS_KERNELS: 'fast', must be one of auto, avx2, off"):
+        native.library()
+
+
+def test_without_a_compiler_pytorch_takes_over():
+    code = (
+        "import warnings, torch\n"
+        "from lutlens.training import LutLayer\n"
+        "with warnings.catch_warnings(record=True) as said:\n"
+        "    warnings.simplefilter('always')\n"
+        "    LutLayer(9, 4)(torch.ones(2, 9)).sum().backward()\n"
+        "    LutLayer(9, 4)(torch.ones(2, 9)).sum().backward()\n"
+        "assert len(said) == 1 and 'without C++ kernels' in str(said[0].message), said\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("CXX", "LUTLENS_KERNELS")}
+    environment["PATH"] = "/nonexistent"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+
+
+def test_a_forked_child_can_train_too():
+    network, x, weights = network_and_input()
+    torch.set_num_threads(2)
+    expected = results(network, x, weights)
+    child = os.fork()
+    if child == 0:
+        same = False
+        try:
+            # Through the kernels alone: PyTorch's own threads do not survive a fork.
+            library = native.library()
+            assert library is not None
+            bits = torch.empty(3, 5, 64, dtype=torch.uint8)
+            library.call("lutlens_tile", 150, 5, torch.ones(150, 5, dtype=torch.uint8), bits)
+            same = int(bits.sum()) == 150 * 5
+        finally:
+            os._exit(0 if same else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert torch.equal(results(network, x, weights)[0], expected[0])
