@@ -28,7 +28,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture
 def server(desk: Desk) -> Iterator[LiveServer]:
-    with LiveServer(desk) as server:
+    with LiveServer(desk.app) as server:
         wait_for(lambda: desk.pipeline.latest is not None, "a first frame")
         yield server
 
@@ -134,7 +134,7 @@ def test_a_viewer_that_does_not_read_slows_nobody(desk: Desk, server: LiveServer
 
 
 def test_stopping_ends_the_streams_at_once(desk: Desk) -> None:
-    with LiveServer(desk) as server:
+    with LiveServer(desk.app) as server:
         wait_for(lambda: desk.pipeline.latest is not None, "a first frame")
         viewer = watch(server)
         next_result(viewer)

@@ -86,9 +86,12 @@ def test_fields_are_described_or_plain(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, about in schema.get("properties", {}).items():
             said = {"description", "examples", "$ref", "const", "enum", "items", "anyOf"}
-            assert said & set(about) or about["type"] in ("string", "integer", "boolean"), (
-                f"{name}.{field}"
-            )
+            assert said & set(about) or about["type"] in (
+                "string",
+                "integer",
+                "number",
+                "boolean",
+            ), f"{name}.{field}"
 
 
 def test_stream_messages_have_schemas(document: dict[str, Any]) -> None:

@@ -167,7 +167,12 @@ def test_other_sites_cannot_change_anything(
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "http://evil.example"}, {"Host": "rebound.example"}]
+    "headers",
+    [
+        {"Host": "127.0.0.1:8000", "Origin": "http://evil.example"},
+        {"Host": "127.0.0.1:8000", "Origin": "null"},
+        {"Host": "rebound.example", "Origin": "http://rebound.example"},
+    ],
 )
 def test_other_sites_cannot_listen(desk: Desk, headers: dict[str, str]) -> None:
     with (
@@ -178,7 +183,7 @@ def test_other_sites_cannot_listen(desk: Desk, headers: dict[str, str]) -> None:
 
 
 def test_the_own_page_can_listen(desk: Desk) -> None:
-    headers = {"Origin": "http://127.0.0.1:8000"}
+    headers = {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"}
     with desk.client.websocket_connect(STREAM, headers=headers) as socket:
         assert socket.receive_json()["type"] == "status"
 

@@ -12,8 +12,9 @@ import secrets
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from lutlens.board.service.context import Core
 from lutlens.board.service.errors import RequestError, problem
 from lutlens.board.service.settings import ServiceSettings
 from starlette.datastructures import Headers
@@ -27,14 +28,13 @@ _bearer = HTTPBearer(
 
 
 def require_token(
-    request: Request,
+    core: Core,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
     """A dependency of every route that changes something."""
-    settings: ServiceSettings = request.app.state.settings
-    if settings.token is None:
+    if core.settings.token is None:
         return
-    expected = settings.token.get_secret_value()
+    expected = core.settings.token.get_secret_value()
     given = credentials.credentials if credentials else ""
     if not secrets.compare_digest(given.encode(), expected.encode()):
         detail = "Changes need the service's token: send 'Authorization: Bearer TOKEN'."

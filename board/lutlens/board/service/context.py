@@ -35,10 +35,15 @@ class Context:
     sources: Mapping[str, SourceSpec]
     hub: FrameHub
     metrics: Metrics
-    source: str = ""
     status: StatusCache = field(default_factory=StatusCache)
     started: float = field(default_factory=time.monotonic)
     decoders: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
+
+    @property
+    def source(self) -> str:
+        """The name of the source being watched."""
+        current = self.pipeline.source
+        return next((name for name, spec in self.sources.items() if spec == current), current.kind)
 
 
 def _context(connection: HTTPConnection) -> Context:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +10,12 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from lutlens.board.service import models
+from lutlens.board.service.headers import SECURITY_HEADERS
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 MEDIA_TYPE = "application/problem+json"
 # HTTPStatus calls these by the names of older RFCs; RFC 9110 renamed them.
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-
-log = logging.getLogger(__name__)
 
 
 def title(status: int) -> str:
@@ -74,10 +72,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        # What happened is for the log; it may name paths that are nobody's business.
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        # What happened is for the log, where the server puts it; it may name paths. And this answer
+        # is made outside of all middleware.
         detail = "The service failed on this request; its log says why."
-        return problem(500, detail, request.url.path)
+        return problem(500, detail, request.url.path, headers=SECURITY_HEADERS)
 
 
 def _framework_detail(request: Request, status: int) -> str:

@@ -119,7 +119,9 @@ class RequestMetrics:
         try:
             await self.app(scope, receive, watched)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = getattr(scope.get("route"), "path", None)
+            if route is None:
+                route = "/static" if scope["path"].startswith("/static/") else "unmatched"
             method = scope["method"] if route != "unmatched" else "any"
             self.metrics.requests.labels(method, route, str(status)).inc()
             if route not in UNTIMED:

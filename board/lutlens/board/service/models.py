@@ -280,7 +280,9 @@ class ModelCard(_Model):
     pl: Annotated[Cells | None, Field(description="Everything in the programmable logic.")]
     bitstream: Annotated[str | None, Field(description="The toolchain, or null: none built yet.")]
     run_on_hardware: bool
-    tool_versions: dict[str, str]
+    tool_versions: Annotated[
+        dict[str, str], Field(description="What made it.", examples=[{"pyosys": "0.70"}])
+    ]
     markdown: Annotated[str, Field(description="The card itself.")]
 
 

@@ -84,7 +84,10 @@ class OverlayShelf:
         before = pipeline.classifier.manifest.name
         paused = pipeline.paused
         try:
+            # What is wrong with the files shows before the running core is touched.
+            Manifest.load(directory).verify(directory)
             pipeline.pause()
+            pipeline.classifier.close()
             try:
                 classifier = self._load(directory)
             except Exception as error:
@@ -93,6 +96,8 @@ class OverlayShelf:
                 raise OverlayFailed(f"{name}: {error}; {before} runs on") from error
             pipeline.swap_classifier(classifier)
             return classifier
+        except ManifestError as error:
+            raise OverlayFailed(f"{error}; {before} runs on") from error
         finally:
             if not paused:
                 pipeline.resume()

@@ -6,14 +6,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from lutlens.board import mnist, regions
-from lutlens.board.pipeline import Detection
+from lutlens.board.detection import Detection, detect
+from lutlens.board.driver import CoreError
 from lutlens.board.service import models, present, uploads
 from lutlens.board.service.context import Context
 from lutlens.board.service.errors import RequestError
+from lutlens.board.sources import Box
 
 Grey = npt.NDArray[np.uint8]
 
 PAPER_GRAIN = 32  # grey levels above the paper that are not ink yet
+PROPOSAL_SIDE = 960  # larger photographs are searched at this size
 
 
 def passes(core: Context, k: int | None) -> int:
@@ -33,35 +36,59 @@ def picture(core: Context, data: bytes, name: str, k: int) -> models.FileResult:
     geometry = core.pipeline.classifier.manifest.geometry
     direct = (height, width) == (geometry.image_height, geometry.image_width)
     if direct:
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        boxes, views = [(0, 0, width, height)], np.asarray(grey, np.uint8)[np.newaxis]
+        boxes: list[Box] = [(0, 0, width, height)]
+        views = _grey(image)[np.newaxis]
     else:
-        boxes, views = regions.propose(image)
+        boxes, views = _regions(image)
     return models.FileResult(
         name=name,
         width=width,
         height=height,
         direct=direct,
-        detections=[present.detection(d) for d in classify(core, boxes, views, k)],
+        detections=[present.detection(found) for found in _detect(core, boxes, views, k)],
     )
 
 
 def drawing(core: Context, data: bytes, k: int) -> models.Recognition | None:
     """What a drawing is; None for empty paper. Raises RequestError."""
     image = uploads.decode(data, "drawing", core.settings.max_pixels)
-    ink = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    ink = _grey(image)
     edge = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
     if np.median(edge) > 127:
-        ink = 255 - ink
+        ink = cv2.bitwise_not(ink).astype(np.uint8)
     view = mnist.normalise(np.where(ink > PAPER_GRAIN, ink, 0).astype(np.uint8))
     if not view.any():
         return None
-    (found,) = classify(core, [(0, 0, *image.shape[1::-1])], view[np.newaxis], k)
+    height, width = ink.shape
+    (found,) = _detect(core, [(0, 0, width, height)], view[np.newaxis], k)
     return models.Recognition.model_validate(present.recognition_fields(found))
 
 
-def classify(
-    core: Context, boxes: list[tuple[int, int, int, int]], views: Grey, k: int
-) -> list[Detection]:
-    """The core's answer to every view, uint8 `[n, 28, 28]`. Raises RequestError if none comes."""
-    raise NotImplementedError
+def _regions(image: npt.NDArray[np.uint8]) -> tuple[list[Box], Grey]:
+    """Boxes in a photograph and what is in them; its middle, if nothing else looks like a digit."""
+    height, width = image.shape[:2]
+    scale = min(1.0, PROPOSAL_SIDE / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    boxes, views = regions.propose(image)
+    if not boxes:
+        boxes, views = regions.propose(image, centre_box=True)
+    whole = [
+        (round(x / scale), round(y / scale), round(wide / scale), round(high / scale))
+        for x, y, wide, high in boxes
+    ]
+    return whole, views
+
+
+def _detect(core: Context, boxes: list[Box], views: Grey, k: int) -> list[Detection]:
+    try:
+        return detect(core.pipeline.classifier, boxes, views, k)
+    except CoreError as error:
+        raise RequestError(
+            503, f"The core does not answer: {error}", {"Retry-After": "2"}
+        ) from error
+
+
+def _grey(image: npt.NDArray[np.uint8]) -> Grey:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)

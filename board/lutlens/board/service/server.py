@@ -22,13 +22,13 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, *, log_level: str = "warning") -> None:
-    """Serve until interrupted. Raises SystemExit if the port is taken."""
+def configure(app: FastAPI, *, port: int | None = None, log_level: str = "warning") -> Server:
+    """A server that is ready to run; `port` overrides the settings', 0 takes a free one."""
     context: Context = app.state.context
     config = uvicorn.Config(
         app,
         host=context.settings.host,
-        port=context.settings.port,
+        port=context.settings.port if port is None else port,
         log_level=log_level,
         access_log=False,
         server_header=False,
@@ -37,4 +37,9 @@ def serve(app: FastAPI, *, log_level: str = "warning") -> None:
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # JPEG does not get smaller, only the processor busier
     )
-    Server(config).run()
+    return Server(config)
+
+
+def serve(app: FastAPI) -> None:
+    """Serve until interrupted. Raises SystemExit if the port is taken."""
+    configure(app).run()

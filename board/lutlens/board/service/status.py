@@ -39,10 +39,14 @@ class StatusCache:
         return models.Status(
             version=importlib.metadata.version("lutlens"),
             uptime_s=time.monotonic() - core.started,
-            device=models.DeviceInfo(kind=kind, name=kind, simulated=kind != "board"),
+            device=models.DeviceInfo.model_validate(
+                {"kind": kind, "name": kind, "simulated": kind != "board"}
+            ),
             overlay=present.overlay(classifier.manifest, loaded=True),
             clock_mhz=classifier.clock_mhz,
-            source=models.SourceState(name=core.source, description="", error=pipeline.error),
+            source=models.SourceState(
+                name=core.source, description=pipeline.source.description, error=pipeline.error
+            ),
             settings=settings_of(pipeline),
             rates=models.Rates(captured=pipeline.fps_captured, recognised=pipeline.fps_recognised),
             counts=models.Counts(
@@ -50,7 +54,10 @@ class StatusCache:
                 recognised=pipeline.recognised,
                 dropped=pipeline.dropped,
             ),
-            latency=models.Latency(p50_ms=pipeline.latency_p50, p99_ms=pipeline.latency_p99),
+            latency=models.Latency(
+                p50_ms=pipeline.latency_p50 if pipeline.recognised else None,
+                p99_ms=pipeline.latency_p99 if pipeline.recognised else None,
+            ),
             hardware=counters,
             viewers=core.hub.viewers,
             token_required=core.settings.token is not None,

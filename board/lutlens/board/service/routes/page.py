@@ -6,7 +6,9 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 # Files change with the installed version: a browser may keep them, but has to ask each time.
@@ -28,8 +30,8 @@ async def reference() -> FileResponse:
 class PageFiles(StaticFiles):
     """The page's scripts and styles; pages themselves have routes."""
 
-    def file_response(self, *args: object, **kwargs: object) -> object:
-        response = super().file_response(*args, **kwargs)
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
         response.headers.update(REVALIDATE)
         return response
 

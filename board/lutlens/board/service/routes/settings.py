@@ -63,7 +63,6 @@ async def choose_source(core: Core, choice: models.SourceChoice) -> models.Sourc
         names = ", ".join(core.sources)
         raise RequestError(404, f"source {choice.name!r} is not offered; there are: {names}")
     await asyncio.to_thread(core.pipeline.set_source, core.sources[choice.name])
-    core.source = choice.name
     return next(info for info in _sources(core) if info.name == choice.name)
 
 

@@ -1,0 +1,131 @@
+"""A service over a real pipeline on the model device, for tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from fastapi import FastAPI
+from lutlens.board.overlay import load
+from lutlens.board.pipeline import Pipeline
+from lutlens.board.service.app import create_app
+from lutlens.board.service.context import Context
+from lutlens.board.service.overlays import OverlayShelf
+from lutlens.board.service.server import configure
+from lutlens.board.service.settings import ServiceSettings
+from lutlens.board.sources import SourceSpec
+from lutlens.board.sources.synthetic import SyntheticSpec
+from lutlens.host import overlay
+from lutlens.host.devices import open_device
+from starlette.testclient import TestClient
+from support.networks import digits_lutnet
+
+TIMEOUT_S = 20.0
+URL = "http://127.0.0.1:8000"
+NAMES = ("first", "second")
+SOURCES: dict[str, SourceSpec] = {
+    "synthetic": SyntheticSpec(),
+    "small": SyntheticSpec(width=320, height=240, count=2, seed=1),
+}
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Poll until the condition holds; fail by name after TIMEOUT_S."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {TIMEOUT_S} s for {what}"
+        time.sleep(0.02)
+
+
+class LiveServer:
+    """The application under uvicorn, in a thread, on a free port."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._server = configure(app, port=0)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    @property
+    def port(self) -> int:
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> LiveServer:
+        self._thread.start()
+        wait_for(lambda: self._server.started, "uvicorn")
+        return self
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(TIMEOUT_S)
+        assert not self._thread.is_alive(), "uvicorn does not stop"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+@dataclass
+class Desk:
+    """A pipeline on the model device with two untrained overlays, and the application around it."""
+
+    folder: Path
+    pipeline: Pipeline
+    overlays: OverlayShelf
+    app: FastAPI
+    client: TestClient
+    names: tuple[str, str] = NAMES
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, *, start: bool = True) -> Iterator[Desk]:
+        """Build it in an empty folder; `start` runs the application, which runs the pipeline."""
+        for seed, name in enumerate(NAMES):
+            lutnet = digits_lutnet(seed)
+            levels = {k: np.full((k, 1), 128, np.uint8) for k in (1, 3)}
+            replace(lutnet, thresholds=levels).save(folder / f"{name}.lutnet")
+            overlay.generate(folder / f"{name}.lutnet", folder / name)
+        with ExitStack() as stack:
+            device = stack.enter_context(open_device("model"))
+            shelf = OverlayShelf.beside(folder / NAMES[0], partial(load, device=device))
+            pipeline = Pipeline(load(folder / NAMES[0], device), SOURCES["synthetic"])
+            stack.callback(lambda: pipeline.classifier.close())
+            app = _app(pipeline, shelf, ServiceSettings())
+            client = TestClient(app, base_url=URL)
+            if start:
+                stack.enter_context(client)
+            yield cls(folder, pipeline, shelf, app, client)
+
+    @property
+    def context(self) -> Context:
+        context: Context = self.app.state.context
+        return context
+
+    @property
+    def sources(self) -> dict[str, SourceSpec]:
+        return SOURCES
+
+    def directory(self, name: str) -> Path:
+        return self.folder / name
+
+    def another(self, settings: ServiceSettings, url: str) -> TestClient:
+        """A second application over the same pipeline, with other settings; not started."""
+        return TestClient(_app(self.pipeline, self.overlays, settings), base_url=url)
+
+
+def _app(pipeline: Pipeline, overlays: OverlayShelf, settings: ServiceSettings) -> FastAPI:
+    return create_app(pipeline=pipeline, overlays=overlays, settings=settings, sources=SOURCES)
