@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lutlens.board.driver import VLNV
 from lutlens.host import hwh
 from lutlens.host.registers import registers
 from pynq.registers import RegisterMap
@@ -26,7 +27,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_the_core_is_found_by_its_vlnv(parsed: Any) -> None:
     core = parsed.ip_dict[hwh.CORE]
-    assert core["type"] == hwh.VLNV
+    assert core["type"] == VLNV
     assert core["phys_addr"] == hwh.BASE_ADDRESS
     assert core["addr_range"] == hwh.ADDRESS_RANGE
     assert core["parameters"]["BUILD_ID"] == "0x0123456789ABCDEF"

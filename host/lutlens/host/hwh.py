@@ -12,7 +12,6 @@ from functools import cache
 import jinja2
 from lutlens.host.registers import registers
 
-VLNV = "lutlens:core:lutlens_pl:1.0"
 CORE = "lutlens"
 BASE_ADDRESS = 0x4000_0000
 ADDRESS_RANGE = 0x1_0000
@@ -70,6 +69,8 @@ def render(name: str, build_id: int, clock_mhz: float) -> str:
         autoescape=True,
         keep_trailing_newline=True,
     )
+    from lutlens.board.driver import VLNV  # imports pynq, which takes a second
+
     unused = Clock((10, 2), enabled=False)
     return environment.get_template("overlay.hwh.jinja").render(
         name=name,

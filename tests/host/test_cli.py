@@ -1,0 +1,169 @@
+"""The command line as a whole: its list, its errors, its exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import pytest
+from lutlens.host import cli
+from support.networks import random_lutnet
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`lutlens` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from lutlens.host.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "80", **environment},
+    )
+
+
+@pytest.fixture
+def lutnet(tmp_path: Path) -> Path:
+    random_lutnet(6, stages=2, encoder_bits=2, degenerate=0.1).save(tmp_path / "net.lutnet")
+    return tmp_path / "net.lutnet"
+
+
+def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit status and standard error of a command that does not succeed."""
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert isinstance(exit_.value.code, int)
+    return exit_.value.code, captured.err
+
+
+def succeed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Standard output of a command."""
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert not exit_.value.code
+    return capsys.readouterr().out
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    script = (
+        "import sys; from lutlens.host.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print([name for name in sys.modules if name.partition('.')[0] in "
+        "('torch', 'numpy', 'pynq')])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout.strip().endswith("[]")
+    for name in ("train", "eval", "generate", "info", "synth", "serve", "bench"):
+        assert f"│ {name} " in result.stdout
+    assert "Turn a lutnet into an overlay directory." in result.stdout
+
+
+def test_every_command_has_a_manual_page() -> None:
+    for group in ("lutlens.commands", "lutlens.bench"):
+        for entry_point in entry_points(group=group):
+            if entry_point.attr in ("serve", "demo"):
+                continue  # TEMPORARY
+            summary = cli.LazyCommand(entry_point).help
+            assert summary.endswith("."), f"{entry_point.name}: {summary!r}"
+            assert len(summary) <= 80, entry_point.name
+
+
+def test_a_command_that_cannot_be_imported_leaves_the_others_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    missing = EntryPoint("fly", "lutlens.training.no_such_module:fly", "lutlens.commands")
+    command = cli.LazyCommand(missing)
+    assert command.help == "(not installed)"
+    with pytest.raises(cli.CommandUnavailable, match=r"lutlens\[training\]"):
+        command.make_context("fly", [])
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert succeed(capsys, "--version").startswith("lutlens 0.")
+
+
+def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    status, error = fail(capsys, "genrate")
+    assert status == 2
+    assert "generate" in error
+    assert fail(capsys, "info")[0] == 2
+    assert fail(capsys, "info", "a", "--no-such-option")[0] == 2
+
+
+def test_bad_input_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, lutnet: Path
+) -> None:
+    status, error = fail(capsys, "info", str(tmp_path / "none.lutnet"))
+    assert status == 2
+    assert error.count("\n") == 1
+    assert "none.lutnet" in error
+    (tmp_path / "broken.lutnet").write_bytes(b"nonsense" * 10)
+    status, error = fail(capsys, "info", str(tmp_path / "broken.lutnet"))
+    assert status == 2
+    assert error.startswith("lutlens: ")
+    assert "broken.lutnet" in error
+    status, error = fail(
+        capsys, "generate", str(lutnet), "--out", str(tmp_path / "o"), "--clock", "999"
+    )
+    assert (status, error.count("\n")) == (2, 1)
+
+
+def test_a_timeout_is_a_failure_not_bad_input() -> None:
+    class Late(TimeoutError):
+        pass
+
+    Late.__module__ = "lutlens.board.driver"
+    assert cli._status(Late("RESULT_HEAD held 3")) == cli.FAILED
+    assert cli._status(ZeroDivisionError()) is None
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = run("info", str(tmp_path / "none"), LUTLENS_DEBUG="1")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_generate_and_info_print_json_and_nothing_else(lutnet: Path, tmp_path: Path) -> None:
+    result = run("generate", str(lutnet), "--out", str(tmp_path / "net"), "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    made = json.loads(result.stdout)
+    assert made["overlay"] == str(tmp_path / "net")
+    for path in (lutnet, tmp_path / "net"):
+        result = run("info", str(path), "--json")
+        assert (result.returncode, result.stderr) == (0, "")
+        facts = json.loads(result.stdout)
+        assert facts["build_id"] == made["build_id"]
+        removed = sum(sum(stage["removed"].values()) for stage in facts["stages"])
+        assert facts["nodes"] - facts["nodes_simplified"] == removed
+    assert facts["overlay"]["name"] == "net"
+
+
+def test_info_of_a_tampered_overlay_is_refused(
+    capsys: pytest.CaptureFixture[str], lutnet: Path, tmp_path: Path
+) -> None:
+    succeed(capsys, "generate", str(lutnet), "--out", str(tmp_path / "net"))
+    with (tmp_path / "net" / "net.hwh").open("a") as file:
+        file.write(" ")
+    status, error = fail(capsys, "info", str(tmp_path / "net"))
+    assert status == 2
+    assert "net.hwh" in error
+
+
+@pytest.mark.rtl
+def test_bench_rtl_fields(lutnet: Path) -> None:
+    result = run("bench", "rtl", str(lutnet), "--images", "5", "--stalls", "heavy", "--json")
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["k"] == 1
+    assert figures["clocks_per_image"] == figures["clocks_per_frame"] > 0
+    assert 0.1 < figures["pixels_per_clock"] <= 1.1
+    assert figures["images_per_second"] == pytest.approx(
+        1e6 * figures["clock_mhz"] / figures["clocks_per_image"], rel=1e-3
+    )
