@@ -21,7 +21,7 @@ from lutlens.host.rtl import network_sources, pl_sources
 
 POLL_CLOCKS = 1000
 _POLLED = frozenset({reg.STATUS, reg.FRAME_TAIL, reg.RESULT_HEAD})
-_HARNESS = Path(__file__).with_name("harness.cpp")
+HARNESS = Path(__file__).with_name("harness.cpp")
 
 
 class Stalls(NamedTuple):
@@ -151,4 +151,4 @@ def build(lutnet: Lutnet, max_width: int) -> Path:
     Raises GenerationError, VerilatorError or CompilationError.
     """
     sources = network_sources(lutnet, max_width) | pl_sources()
-    return verilator.build(sources, "lutlens_pl", _HARNESS.read_text())
+    return verilator.build(sources, "lutlens_pl", HARNESS.read_text())
