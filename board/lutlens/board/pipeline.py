@@ -13,18 +13,17 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from lutlens.board import regions
 from lutlens.board.detection import Detection, detect
-from lutlens.board.driver import CoreError
 from lutlens.board.overlay import Classifier
-from lutlens.board.sources.base import Box, Frame, Source, SourceError, SourceSpec
+from lutlens.board.sources import Box, Frame, SourceSpec
 
 __all__ = ["Detection", "FrameResult", "Pipeline", "Subscription"]
 
 RETRY_S = (0.5, 5.0)
+CORE_RETRY_S = 0.5
 JOIN_S = 5.0
 RATE_WINDOW_S = 2.0
 LATENCIES = 512
@@ -37,7 +36,7 @@ class FrameResult:
     """A recognised frame.
 
     sequence: number of the frame as captured.
-    captured_at: `time.monotonic()` when it came from the source.
+    captured_at: `time.monotonic()` when it was captured.
     latency_ms: from then until it was recognised.
     image: BGR uint8 `[h, w, 3]`; not to be written to.
     truth: see `Frame`.
@@ -100,7 +99,7 @@ class Pipeline:
     """Runs from `start` to `stop`. Attributes without a method to change them are for reading.
 
     captured, recognised, dropped: frames; captured = recognised + dropped + those at work (two at most).
-    source_failures: how often the source could not be opened or ended.
+    source_failures: how often the source could not be opened, or failed.
     error: what is wrong with the source or the core right now; None if nothing is.
     k, min_margin: may be set at any time; detections with a smaller margin are left out.
     latest: the newest result.
@@ -127,10 +126,11 @@ class Pipeline:
         self._spec = source
         self._source_error: str | None = None
         self._core_error: str | None = None
-        self._newest: tuple[int, float, Frame] | None = None
+        self._newest: tuple[int, Frame] | None = None
         self._changed = threading.Condition()
         self._working = threading.Lock()  # held while a frame is at the core
-        self._paused = self._stopping = self._reopen = False
+        self._paused = self._reopen = False
+        self._stop = threading.Event()  # of this run: a thread that was left behind keeps its own
         self._threads: list[threading.Thread] = []
         self._subscriptions: list[Subscription] = []
         self._capture_rate, self._recognise_rate = _Rate(), _Rate()
@@ -140,22 +140,24 @@ class Pipeline:
         """Begin. A source that cannot be opened is retried, not raised."""
         if self._threads:
             return
-        self._stopping = False
+        self._stop = threading.Event()
         for name, work in (("capture", self._capture), ("recognise", self._recognise)):
-            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread = threading.Thread(target=work, args=(self._stop,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self) -> None:
         """End both threads; one that hangs in a camera's driver is left behind after some seconds."""
         with self._changed:
-            self._stopping = True
+            self._stop.set()
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(JOIN_S)
             if thread.is_alive():
-                log.warning("%s did not end within %g s", thread.name, JOIN_S)
+                log.warning("thread %s did not end within %g s", thread.name, JOIN_S)
         self._threads.clear()
+        with self._changed:
+            self._drop_newest()
 
     @property
     def running(self) -> bool:
@@ -183,12 +185,12 @@ class Pipeline:
         return self._recognise_rate.per_second
 
     @property
-    def latency_p50(self) -> float:
-        """Captured to recognised, milliseconds, median of the last frames; 0 before the first."""
+    def latency_p50(self) -> float | None:
+        """Captured to recognised, milliseconds, median of the last frames; None before the first."""
         return self._latency(50)
 
     @property
-    def latency_p99(self) -> float:
+    def latency_p99(self) -> float | None:
         return self._latency(99)
 
     def pause(self) -> None:
@@ -228,86 +230,88 @@ class Pipeline:
         with self._changed:
             self._subscriptions = [s for s in self._subscriptions if s is not subscription]
 
-    def _latency(self, percentile: float) -> float:
+    def _latency(self, percentile: float) -> float | None:
         latencies = list(self._latencies)
-        return float(np.percentile(latencies, percentile)) if latencies else 0.0
+        return float(np.percentile(latencies, percentile)) if latencies else None
 
     def _drop_newest(self) -> None:
         if self._newest is not None:
             self._newest = None
             self.dropped += 1
 
-    def _capture(self) -> None:
+    def _capture(self, stop: threading.Event) -> None:
         """Keep the newest frame on offer; open the source again, ever more patiently, when it fails."""
         shortest, longest = RETRY_S
         delay = shortest
-        while not self._stopping:
+        while not stop.is_set():
             with self._changed:
                 spec, self._reopen = self._spec, False
             try:
                 source = spec.open()
                 try:
-                    while self._watch(source):
+                    while self._offer(source.read(), stop):
                         delay, self._source_error = shortest, None
                 finally:
                     source.close()
                 continue
-            except (SourceError, OSError, cv2.error) as error:
+            # Whatever a driver or a decoder raises: a thread that died would be a picture that stands still.
+            except Exception as error:
                 self._source_error = f"{spec.description}: {error}"
                 self.source_failures += 1
-                log.warning("source: %s; trying again in %g s", self._source_error, delay)
+                log.warning("%s; trying again in %g s", self._source_error, delay)
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._reopen, delay)
+                self._changed.wait_for(lambda: stop.is_set() or self._reopen, delay)
             delay = shortest if self._reopen else min(longest, 2 * delay)
 
-    def _watch(self, source: Source) -> bool:
-        """Offer one frame. False when the source is not wanted any more."""
+    def _offer(self, frame: Frame | None, stop: threading.Event) -> bool:
+        """Make this the newest frame; None: there are no more. Whether another one is wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._reopen or not self._paused)
-            if self._stopping or self._reopen:
+            if frame is None:
+                self._source_error = f"{self._spec.description}: has ended"
+                self._changed.wait_for(lambda: stop.is_set() or self._reopen)
                 return False
-        frame = source.read()
-        with self._changed:
             self.captured += 1
             self._capture_rate.tick()
             self._drop_newest()
+            self._newest = (self.captured, frame)
             if self._paused:
-                self.dropped += 1
-            else:
-                self._newest = (self.captured, time.monotonic(), frame)
-                self._changed.notify_all()
-        return True
+                self._drop_newest()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: stop.is_set() or self._reopen or not self._paused)
+            return not (stop.is_set() or self._reopen)
 
-    def _recognise(self) -> None:
+    def _recognise(self, stop: threading.Event) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._newest is not None)
-                if self._stopping:
-                    self._drop_newest()
+                self._changed.wait_for(lambda: stop.is_set() or self._newest is not None)
+                if stop.is_set():
                     return
             with self._working:
                 with self._changed:
-                    if self._newest is None:
+                    if self._newest is None:  # the pipeline was paused
                         continue
-                    (sequence, captured_at, frame), self._newest = self._newest, None
+                    (sequence, frame), self._newest = self._newest, None
+                result: FrameResult | None = None
                 try:
-                    result = self._result(sequence, captured_at, frame)
-                except (CoreError, ValueError, cv2.error) as error:
+                    result = self._result(sequence, frame)
+                except Exception as error:  # as above
                     log.warning("frame %d: %s", sequence, error)
                     self._core_error = str(error)
                     with self._changed:
                         self.dropped += 1
-                    continue
-            self._core_error = None
-            self._publish(result)
+            if result is None:
+                stop.wait(CORE_RETRY_S)
+            else:
+                self._core_error = None
+                self._publish(result)
 
-    def _result(self, sequence: int, captured_at: float, frame: Frame) -> FrameResult:
+    def _result(self, sequence: int, frame: Frame) -> FrameResult:
         boxes, views = regions.propose(frame.image, centre_box=self._centre_box)
         found = detect(self.classifier, boxes, views, self.k)
         return FrameResult(
             sequence=sequence,
-            captured_at=captured_at,
-            latency_ms=1000 * (time.monotonic() - captured_at),
+            captured_at=frame.captured_at,
+            latency_ms=1000 * (time.monotonic() - frame.captured_at),
             image=frame.image,
             detections=tuple(d for d in found if d.margin >= self.min_margin),
             truth=frame.truth,

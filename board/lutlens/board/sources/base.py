@@ -1,74 +1,74 @@
-"""What every source of frames is."""
+"""What every source of frames is: a description that can be opened, and then frames until it ends or fails."""
 
 from __future__ import annotations
 
-import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-"""x, y, width, height in pixels."""
+"""x, y of the top left corner, width, height; pixels."""
 
 
 class SourceError(RuntimeError):
-    """A source that gives no frames; the message says why."""
+    """A source that gives no frames; the message names it and says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
-    """image: BGR uint8 `[h, w, 3]`. truth: box and label of every digit, where the source knows them."""
+    """image: BGR uint8 `[h, w, 3]`. truth: box and label of every digit, where the source knows them.
 
-    image: npt.NDArray[np.uint8]
+    captured_at: `time.monotonic()` when it was captured, seconds.
+    """
+
+    image: Image
     truth: tuple[tuple[Box, int], ...] | None = None
+    captured_at: float = field(default_factory=time.monotonic)
 
 
 class Source(ABC):
-    """An open source."""
+    """An open source. One thread at a time."""
 
     @abstractmethod
-    def read(self) -> Frame:
-        """Wait for the next frame, at the source's own pace. Raises SourceError if there are no more."""
+    def read(self) -> Frame | None:
+        """Wait for the next frame; None when there will be no more. Raises SourceError."""
 
-    def close(self) -> None:  # noqa: B027
-        """Let go of what it holds."""
+    def close(self) -> None:  # noqa: B027, most sources hold nothing
+        """Free what it holds."""
 
 
-class SourceSpec(BaseModel):
-    """Which source, with its options. Made from the command line, never from a request."""
+class SourceSpec(BaseModel, ABC):
+    """Which source, and its options. Made from the command line, never from a request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     kind: str
 
-    @classmethod
-    def parse(cls, argument: str) -> SourceSpec:
-        """What follows the colon of `KIND:ARGUMENT` on the command line. Raises ValueError."""
-        raise NotImplementedError
-
     @property
+    @abstractmethod
     def description(self) -> str:
         """One line for people."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self) -> Source:
         """Raises SourceError."""
-        raise NotImplementedError
 
 
 class Pace:
-    """So many frames a second, by a clock: a late frame does not make the next ones late."""
+    """Lets `fps` frames a second through. A late frame is not made up for, so that no bursts follow it."""
 
     def __init__(self, fps: float) -> None:
-        self._interval = 1.0 / fps
+        self._interval = 1 / fps
         self._due = time.monotonic()
-        self._never = threading.Event()
 
     def wait(self) -> None:
+        """Sleep until the next frame is due; the first one is due at once."""
         now = time.monotonic()
-        self._due = max(self._due + self._interval, now - self._interval)
-        if self._due > now:
-            self._never.wait(self._due - now)
+        if now < self._due:
+            time.sleep(self._due - now)
+        self._due = max(self._due, now - self._interval) + self._interval
