@@ -27,7 +27,7 @@ struct workspace {
   struct map *map;  // of the input, and of each stage's output
   lanes *window, *node, *output;  // for each window of a group
   lanes *total;                   // SCORE_BITS words for each class of each output position
-  uint8_t *packed;                // one row of pixels, compared, eight lanes in a byte
+  uint8_t *packed;                // pixels, compared, eight lanes in a byte
 };
 
 static lanes *allocate(size_t words) {
@@ -78,33 +78,52 @@ static int prepare(struct workspace *w, const struct network *network, int rows,
   ready &= (w->output = allocate(GROUP * output)) != NULL;
   size_t vectors = (size_t)w->batch * rows * columns * network->classes;
   ready &= (w->total = allocate(vectors * SCORE_BITS)) != NULL;
-  ready &= (w->packed = malloc((size_t)w->map[0].columns * network->channels * BYTES)) != NULL;
+  ready &= (w->packed = malloc((size_t)w->map[0].rows * w->map[0].columns * network->channels * BYTES)) != NULL;
   return ready;
 }
 
-// Bits `value > threshold` of LANES images to `words`: image i begins at pixels + offset[i], its rows
-// lie `pitch` bytes apart.
+typedef uint8_t bytes __attribute__((vector_size(16), aligned(1), may_alias));
+
+// Bit b of to[i] becomes `from[b][i] > level`.
+static void compare(const uint8_t *const from[8], size_t length, uint8_t level, uint8_t *to) {
+  if (length < sizeof(bytes)) {
+    for (size_t i = 0; i < length; i++) {
+      to[i] = 0;
+      for (int bit = 0; bit < 8; bit++) to[i] |= (from[bit][i] > level) << bit;
+    }
+    return;
+  }
+  for (size_t i = 0; i < length; i += sizeof(bytes)) {
+    if (i > length - sizeof(bytes)) i = length - sizeof(bytes);  // the last ones, some of them again
+    bytes packed = {0};
+    for (int bit = 0; bit < 8; bit++)
+      packed |= (bytes)(*(const bytes *)(from[bit] + i) > level) & (uint8_t)(1 << bit);
+    *(bytes *)(to + i) = packed;
+  }
+}
+
+// Encodes LANES images: image i begins at pixels + offset[i], its rows lie `pitch` bytes apart.
 static void encode(const uint8_t *pixels, const int64_t *offset, ptrdiff_t pitch,
                    const uint8_t *threshold, const struct workspace *w, lanes *bits) {
   const struct map *map = &w->map[0];
-  int depth = w->network->encoder_bits;
-  uint8_t *restrict packed = w->packed;
+  int depth = w->network->encoder_bits, rows = map->rows;
   size_t length = (size_t)map->columns * w->network->channels;
-  for (int row = 0; row < map->rows; row++) {
+  if (pitch == (ptrdiff_t)length) {  // no gaps between rows: one long row
+    length *= rows;
+    rows = 1;
+  }
+  for (int row = 0; row < rows; row++) {
     for (int z = 0; z < depth; z++) {
-      uint8_t level = threshold[z];
       for (int byte = 0; byte < BYTES; byte++) {
-        uint8_t *restrict to = packed + byte * length;
-        memset(to, 0, length);
-        for (int bit = 0; bit < 8; bit++) {
-          const uint8_t *restrict from = pixels + offset[8 * byte + bit] + row * pitch;
-          for (size_t i = 0; i < length; i++) to[i] |= (from[i] > level) << bit;
-        }
+        const uint8_t *from[8];
+        for (int bit = 0; bit < 8; bit++)
+          from[bit] = pixels + offset[8 * byte + bit] + row * pitch;
+        compare(from, length, threshold[z], w->packed + byte * length);
       }
       lanes *words = bits + row * length * depth + z;
       for (size_t i = 0; i < length; i++) {
         uint8_t *to = (uint8_t *)(words + i * depth);
-        for (int byte = 0; byte < BYTES; byte++) to[byte] = packed[byte * length + i];
+        for (int byte = 0; byte < BYTES; byte++) to[byte] = w->packed[byte * length + i];
       }
     }
   }
