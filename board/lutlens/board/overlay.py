@@ -130,7 +130,7 @@ def load(
     root = Path(directory)
     manifest = Manifest.load(root)
     manifest.verify(root)
-    device = pynq.Device.active_device if device is None else device
+    device = _active_device() if device is None else device
     kind = getattr(device, "kind", "board")
     # A simulated device makes its logic of the directory; a board needs the bitstream.
     design = root / (manifest.bit_name if manifest.bitstream else manifest.hwh_name)
@@ -159,6 +159,13 @@ def load(
         classifier.close()
         raise
     return classifier
+
+
+def _active_device() -> Any:
+    try:
+        return pynq.Device.active_device
+    except RuntimeError as error:
+        raise OverlayError(f"pynq finds no board on this machine: {error}") from error
 
 
 # What runs on each device: its registers would be the next overlay's, so it has to stop before.
