@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lutlens.host import cli
@@ -68,8 +73,6 @@ def test_help_lists_every_command_and_imports_none() -> None:
 def test_every_command_has_a_manual_page() -> None:
     for group in ("lutlens.commands", "lutlens.bench"):
         for entry_point in entry_points(group=group):
-            if entry_point.attr in ("serve", "demo"):
-                continue  # TEMPORARY
             summary = cli.LazyCommand(entry_point).help
             assert summary.endswith("."), f"{entry_point.name}: {summary!r}"
             assert len(summary) <= 80, entry_point.name
@@ -154,6 +157,53 @@ def test_info_of_a_tampered_overlay_is_refused(
     status, error = fail(capsys, "info", str(tmp_path / "net"))
     assert status == 2
     assert "net.hwh" in error
+
+
+def test_serve_answers_and_ends_at_ctrl_c(
+    capsys: pytest.CaptureFixture[str], lutnet: Path, tmp_path: Path
+) -> None:
+    succeed(capsys, "generate", str(lutnet), "--out", str(tmp_path / "net"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = "from lutlens.host.cli import main; main()"
+    arguments = ["serve", str(tmp_path / "net"), "--port", str(port), "--device", "model"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
+            status = _get(f"http://127.0.0.1:{port}/api/v1/status", deadline_s=60)
+            assert status["overlay"]["name"] == "net"
+            assert status["device"]["kind"] == "model"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
+def _get(url: str, deadline_s: float) -> Any:
+    end = time.monotonic() + deadline_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:
+                return json.load(response)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def test_serve_refuses_bad_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert fail(capsys, "serve", str(tmp_path), "--device", "toaster")[0] == 2
+    assert fail(capsys, "serve", str(tmp_path), "--port", "99999")[0] == 2
+    status, error = fail(capsys, "serve", str(tmp_path / "none"))
+    assert status == 2
+    assert "none" in error
+    status, error = fail(capsys, "serve", str(tmp_path), "--source", "telepathy")
+    assert status == 2
+    assert "telepathy" in error
 
 
 @pytest.mark.rtl

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +14,7 @@ import typer
 from lutlens.host import overlay
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -94,6 +98,89 @@ def synth(
     for name, cells in found.items():
         table.add_row(name, *(str(number) for number in asdict(cells).values()))
     Console().print(table)
+
+
+class DeviceName(str, Enum):
+    """Kinds of devices, as `lutlens.host.devices.open_device` knows them."""
+
+    model = "model"
+    rtl = "rtl"
+    board = "board"
+
+
+def serve(
+    directory: Annotated[
+        Path, typer.Argument(metavar="OVERLAY", help="The overlay directory to begin with.")
+    ],
+    device: Annotated[
+        DeviceName, typer.Option(help="What runs it: `model` is fast, `rtl` exact to the clock.")
+    ] = DeviceName.model,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:ARGUMENT]",
+            help="What to watch; may be given several times. Default: synthetic.",
+            show_default=False,
+        ),
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", min=1, max=16, help="Passes. Default: the fewest.")
+    ] = None,
+    min_margin: Annotated[
+        int, typer.Option(min=0, help="Leave out what is recognised by a smaller margin.")
+    ] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A further name by which browsers may call the service.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Show an overlay live in the browser.
+
+    Starts the service that runs on the board, on a simulated device in the same process: live
+    page, REST, WebSocket and metrics. Prints the URL once golden vectors were replayed, and stays
+    until Ctrl-C. The overlays beside the given one can be loaded from the page.
+
+    Devices: `model` has the network in C behind the registers of the programmable logic; `rtl`
+    is the logic itself under Verilator; `board` is what pynq finds on this machine.
+
+    Sources: `camera:N`, `video:FILE`, `folder:DIRECTORY`, `synthetic`, `synthetic:FILE.npz`; the
+    first is watched at the beginning.
+
+    Whoever can reach the service may look. Changes need the token in the printed URL, unless the
+    service listens on this machine alone; LUTLENS_TOKEN sets it.
+
+        lutlens serve overlays/digits
+        lutlens serve overlays/digits --device rtl --source video:clip.mp4
+    """
+    from lutlens.board.serve import serve as run
+    from lutlens.board.service.settings import ServiceSettings
+    from lutlens.host.devices import open_device
+
+    try:
+        settings = ServiceSettings(
+            host=host,
+            port=port,
+            token=os.environ.get("LUTLENS_TOKEN"),  # type: ignore[arg-type]
+            allowed_hosts=tuple(allow_host or ()),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    with suppress(KeyboardInterrupt), open_device(DeviceName(device).value) as opened:
+        run(
+            directory,
+            opened,
+            settings=settings,
+            source_texts=tuple(source or ()),
+            k=k,
+            min_margin=min_margin,
+        )
 
 
 def info(path: NetworkArgument, json_output: JsonOption = False) -> None:
