@@ -39,7 +39,7 @@ def build_shared_library(
     flags: Sequence[str],
     name: str,
     *,
-    timeout_s: float = 120.0,
+    timeout_s: float = 300.0,
 ) -> Path:
     """Compile and link `sources` to a shared library, unless that was done before; return its path.
 
