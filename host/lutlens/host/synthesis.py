@@ -79,7 +79,7 @@ def synthesise(
             (folder / file).write_text(text, encoding="utf-8")
         script = [
             f"read_slang --top {top} {' '.join(files)}",
-            *([] if block_ram else ["setattr -unset ram_style */t:$mem*"]),
+            *([] if block_ram else ["setattr -unset ram_style */m:*"]),
             # No shift registers: the open flow cannot route both kinds, and flip-flops abound.
             f"synth_xilinx -family xc7 -flatten -nosrl -nowidelut -noiopad -noclkbuf"
             f"{'' if block_ram else ' -nobram'} -top {top}",

@@ -84,6 +84,8 @@ def build(
     """
     options = ["--cc", "-O3", "-Wall" if wall else "-Wno-fatal"]
     options += ["--x-assign", "fast", "--x-initial", "unique"]
+    # The compiler's time grows faster than the size of a function.
+    options += ["--output-split-cfuncs", "1000"]
     options += ["--prefix", "Vmodel", "--top-module", top, "-Mdir", "model"]
     options += [f"-G{key}={value}" for key, value in (parameters or {}).items()]
     with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
