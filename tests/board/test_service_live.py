@@ -13,6 +13,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from lutlens.board.service.settings import ServiceSettings
 from support.service import Desk, LiveServer, wait_for
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -28,7 +29,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture
 def server(desk: Desk) -> Iterator[LiveServer]:
-    with LiveServer(desk.app) as server:
+    with LiveServer(desk.another()) as server:
         wait_for(lambda: desk.pipeline.latest is not None, "a first frame")
         yield server
 
@@ -112,7 +113,14 @@ def test_mjpeg_is_a_series_of_pictures(server: LiveServer) -> None:
         assert image.ndim == 3
 
 
-def test_a_viewer_that_does_not_read_slows_nobody(desk: Desk, server: LiveServer) -> None:
+def test_a_viewer_that_does_not_read_slows_nobody(desk: Desk) -> None:
+    settings = ServiceSettings(jpeg_quality=100)  # large pictures fill the kernel's buffers soon
+    with LiveServer(desk.another(settings)) as server:
+        wait_for(lambda: desk.pipeline.fps_recognised > 0, "frames")
+        _idle_beside_attentive(desk, server)
+
+
+def _idle_beside_attentive(desk: Desk, server: LiveServer) -> None:
     def recognised_in(seconds: float) -> int:
         before = desk.pipeline.recognised
         time.sleep(seconds)
@@ -123,7 +131,7 @@ def test_a_viewer_that_does_not_read_slows_nobody(desk: Desk, server: LiveServer
         idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         idle.connect(("127.0.0.1", server.port))
         idle.sendall(b"GET /api/v1/stream.mjpeg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        hub = desk.context.hub
+        hub = server.context.hub
         skipped = hub.skipped
         with watch(server) as attentive:
             wait_for(lambda: hub.skipped > skipped, "frames skipped for the viewer that idles")
@@ -134,11 +142,13 @@ def test_a_viewer_that_does_not_read_slows_nobody(desk: Desk, server: LiveServer
 
 
 def test_stopping_ends_the_streams_at_once(desk: Desk) -> None:
-    with LiveServer(desk.app) as server:
+    with LiveServer(desk.another()) as server:
         wait_for(lambda: desk.pipeline.latest is not None, "a first frame")
-        viewer = watch(server)
-        next_result(viewer)
-        with httpx.stream("GET", f"{server.url}/api/v1/stream.mjpeg", timeout=TIMEOUT_S) as mjpeg:
+        with (
+            watch(server) as viewer,
+            httpx.stream("GET", f"{server.url}/api/v1/stream.mjpeg", timeout=TIMEOUT_S) as mjpeg,
+        ):
+            next_result(viewer)
             pieces = mjpeg.iter_raw()
             next(pieces)
             started = time.monotonic()
@@ -146,7 +156,7 @@ def test_stopping_ends_the_streams_at_once(desk: Desk) -> None:
             assert time.monotonic() - started < 3
             for _ in pieces:  # ends
                 pass
-        with contextlib.suppress(ConnectionClosed):
-            while viewer.recv(TIMEOUT_S):
-                pass
-        assert viewer.close_code in (1001, 1012)
+            with contextlib.suppress(ConnectionClosed):
+                while viewer.recv(TIMEOUT_S):
+                    pass
+            assert viewer.close_code in (1001, 1012)

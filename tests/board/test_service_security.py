@@ -32,7 +32,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def guarded(desk: Desk) -> TestClient:
     """The same pipeline, reachable from the network."""
     settings = ServiceSettings(host="0.0.0.0", token=SecretStr(TOKEN), max_upload_bytes=4096)
-    return desk.another(settings, "http://192.168.2.99:8000")
+    return TestClient(desk.another(settings), base_url="http://192.168.2.99:8000")
 
 
 # The token

@@ -48,6 +48,7 @@ class LiveServer:
     """The application under uvicorn, in a thread, on a free port."""
 
     def __init__(self, app: FastAPI) -> None:
+        self.context: Context = app.state.context
         self._server = configure(app, port=0)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -122,9 +123,9 @@ class Desk:
     def directory(self, name: str) -> Path:
         return self.folder / name
 
-    def another(self, settings: ServiceSettings, url: str) -> TestClient:
-        """A second application over the same pipeline, with other settings; not started."""
-        return TestClient(_app(self.pipeline, self.overlays, settings), base_url=url)
+    def another(self, settings: ServiceSettings | None = None) -> FastAPI:
+        """A second application over the same pipeline; not started."""
+        return _app(self.pipeline, self.overlays, settings or ServiceSettings())
 
 
 def _app(pipeline: Pipeline, overlays: OverlayShelf, settings: ServiceSettings) -> FastAPI:

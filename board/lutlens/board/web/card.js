@@ -13,7 +13,7 @@ function inline(text) {
 const cells = (line) => line.replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
 
 function table(lines) {
-  const rows = lines.filter((line) => !/^\|[\s:|-]+\|$/.test(line)).map(cells);
+  const rows = lines.filter((line) => !/^\|(?=.*-)[\s:|-]+\|$/.test(line)).map(cells);
   const [head, ...body] = rows;
   const row = (kind, texts) => element("tr", {}, ...texts.map((text) => element(kind, {}, ...inline(text))));
   const parts = [element("tbody", {}, ...body.map((texts) => row("td", texts)))];
