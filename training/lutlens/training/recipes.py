@@ -74,12 +74,14 @@ RECIPES = {
             name="digits",
             description="28x28 digits, a streaming CNN that fits 2,200 LUTs with everything",
             input_shape=(28, 28, 1),
+            encoder_bits=3,
             stages=(
-                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(72, 36)),
-                StageSpec(window=(3, 3), layers=_layers(180, 60)),
-                StageSpec(window=(3, 3), layers=_layers(240, 72), pool=(2, 2)),
+                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(96, 36)),
+                StageSpec(window=(3, 3), layers=_layers(240, 60)),
+                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(304, 72)),
             ),
-            bits_per_class=60,
+            bits_per_class=72,
+            schedule=Schedule(epochs=60),
         ),
     )
 }
