@@ -12,6 +12,7 @@ import ast
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points, version
@@ -149,6 +150,8 @@ def _status(error: Exception) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and leave the process with its exit status."""
+    # pynq's dependency on pkg_resources, which has its own opinion of namespace packages.
+    warnings.filterwarnings("ignore", module=r"pynqutils\.")
     try:
         build().main(args=arguments, prog_name="lutlens")
     except Exception as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -172,15 +171,20 @@ def serve(
     except ValidationError as error:
         first = error.errors()[0]
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    with suppress(KeyboardInterrupt), open_device(DeviceName(device).value) as opened:
-        run(
-            directory,
-            opened,
-            settings=settings,
-            source_texts=tuple(source or ()),
-            k=k,
-            min_margin=min_margin,
-        )
+    try:
+        with open_device(DeviceName(device).value) as opened:
+            run(
+                directory,
+                opened,
+                settings=settings,
+                source_texts=tuple(source or ()),
+                k=k,
+                min_margin=min_margin,
+            )
+    except KeyboardInterrupt:
+        return
+    except ValueError as error:  # an overlay, a source or a K that does not fit
+        raise typer.BadParameter(str(error)) from error
 
 
 def info(path: NetworkArgument, json_output: JsonOption = False) -> None:
