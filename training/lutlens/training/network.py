@@ -27,11 +27,16 @@ class _Spec(BaseModel):
 
 
 class LayerSpec(_Spec):
-    """A layer: how many nodes of how many inputs, and whether they learn which."""
+    """A layer: how many nodes of how many inputs, and whether they learn which.
+
+    smooth: whether a network of "lookup" nodes smooths this layer's tables. Layers deep below the
+        output need it; the last one is better without.
+    """
 
     nodes: Positive
     fan_in: Annotated[int, Field(ge=1, le=6)] = 6
     connections: ConnectionsName = "fixed"
+    smooth: bool = True
 
 
 class StageSpec(_Spec):
@@ -274,7 +279,7 @@ def _make_stage(
                 layer.nodes,
                 layer.fan_in,
                 connections=layer.connections,
-                model=model,
+                model=model if layer.smooth or model != "lookup" else "lookup-raw",
                 generator=generator,
             )
         )

@@ -54,7 +54,7 @@ class Recipe(BaseModel):
 
     def network(self, classes: int) -> NetworkSpec:
         """The network for data of so many classes."""
-        last = LayerSpec(nodes=classes * self.bits_per_class, connections="learned")
+        last = LayerSpec(nodes=classes * self.bits_per_class, connections="learned", smooth=False)
         return NetworkSpec(
             input_shape=self.input_shape,
             encoder_bits=self.encoder_bits,
