@@ -110,7 +110,7 @@ def train(
         finished = trainer.train(report, interrupted.is_set)
     with console.status("") as status:
         lutnet = publish(trainer, out, measure=finished, report=status.update)
-    console.print(_result_table(lutnet))
+    console.print(result_table(lutnet))
     console.print(f"{out}: {lutnet.nodes} nodes, trained in {trainer.seconds:.0f} s")
     if json_output:
         print(json.dumps(_train_json(trainer, lutnet, out, finished)))
@@ -233,7 +233,7 @@ def _state(trainer: Trainer) -> str:
     return ", ".join(parts)
 
 
-def _result_table(lutnet: Lutnet) -> Table:
+def result_table(lutnet: Lutnet) -> Table:
     table = Table("K", "thresholds", "validation", "test", title="accuracy")
     validation, test = (lutnet.provenance[key] for key in ("validation_accuracy", "accuracy"))
     for k, thresholds in sorted(lutnet.thresholds.items()):

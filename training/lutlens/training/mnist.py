@@ -31,7 +31,7 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-SILENCE_S = 20.0
+SILENCE_S = 6.0
 """A mirror that sends nothing for this long is given up."""
 FILE_LIMIT_S = 300.0
 MAX_FILE_BYTES = 64 << 20
