@@ -1,4 +1,5 @@
-// The counters that software reads; see the register map for what each one means.
+// The counters that software reads, as the register map's COUNTERS: it says what each one means, and
+// in which order they stand.
 
 module lutlens_counters (
   input  logic        aclk,
@@ -15,19 +16,22 @@ module lutlens_counters (
   input  logic        timeout_i,
   // CYCLES when the first pixel of the frame at its turn went into the core
   input  logic [31:0] start_cycles_i,
-  output logic [31:0] frames_in_o,
-  output logic [31:0] frames_out_o,
-  output logic [31:0] frames_dropped_o,
   output logic [31:0] cycles_o,
-  output logic [31:0] frame_cycles_o,
-  output logic [31:0] latency_last_o,
-  output logic [31:0] latency_max_o,
-  output logic [31:0] read_errors_o,
-  output logic [31:0] write_errors_o,
-  output logic [31:0] watchdog_timeouts_o
+  // Register access: the counter of this number
+  input  logic [ 3:0] index_i,
+  output logic [31:0] value_o
 );
+  logic [31:0] frames_in_q;
+  logic [31:0] frames_out_q;
+  logic [31:0] frames_dropped_q;
+  logic [31:0] frame_cycles_q;
+  logic [31:0] latency_last_q;
+  logic [31:0] latency_max_q;
+  logic [31:0] read_errors_q;
+  logic [31:0] write_errors_q;
+  logic [31:0] watchdog_timeouts_q;
   logic [31:0] since_record_q;
-  logic        measured_q;  // latency_last_o is new
+  logic        measured_q;  // latency_last_q is new
 
   always_ff @(posedge aclk) begin
     if (!aresetn) cycles_o <= '0;
@@ -36,19 +40,19 @@ module lutlens_counters (
 
   always_ff @(posedge aclk) begin
     if (!aresetn || clear_i) begin
-      frames_in_o         <= {31'b0, aresetn && turn_next_i};
-      frames_out_o        <= '0;
-      frames_dropped_o    <= '0;
-      read_errors_o       <= '0;
-      write_errors_o      <= '0;
-      watchdog_timeouts_o <= '0;
+      frames_in_q         <= {31'b0, aresetn && turn_next_i};
+      frames_out_q        <= '0;
+      frames_dropped_q    <= '0;
+      read_errors_q       <= '0;
+      write_errors_q      <= '0;
+      watchdog_timeouts_q <= '0;
     end else begin
-      frames_in_o         <= frames_in_o + 32'(frame_begun_i);
-      frames_out_o        <= frames_out_o + 32'(record_written_i);
-      frames_dropped_o    <= frames_dropped_o + 32'(frame_dropped_i);
-      read_errors_o       <= read_errors_o + 32'(read_error_i);
-      write_errors_o      <= write_errors_o + 32'(write_error_i);
-      watchdog_timeouts_o <= watchdog_timeouts_o + 32'(timeout_i);
+      frames_in_q         <= frames_in_q + 32'(frame_begun_i);
+      frames_out_q        <= frames_out_q + 32'(record_written_i);
+      frames_dropped_q    <= frames_dropped_q + 32'(frame_dropped_i);
+      read_errors_q       <= read_errors_q + 32'(read_error_i);
+      write_errors_q      <= write_errors_q + 32'(write_error_i);
+      watchdog_timeouts_q <= watchdog_timeouts_q + 32'(timeout_i);
     end
   end
 
@@ -59,17 +63,33 @@ module lutlens_counters (
 
   always_ff @(posedge aclk) begin
     if (!aresetn || clear_i) begin
-      frame_cycles_o <= '0;
-      latency_last_o <= '0;
-      latency_max_o  <= '0;
+      frame_cycles_q <= '0;
+      latency_last_q <= '0;
+      latency_max_q  <= '0;
       measured_q     <= 1'b0;
     end else begin
       if (record_written_i) begin
-        frame_cycles_o <= since_record_q;
-        latency_last_o <= cycles_o - start_cycles_i;
+        frame_cycles_q <= since_record_q;
+        latency_last_q <= cycles_o - start_cycles_i;
       end
       measured_q <= record_written_i;
-      if (measured_q && latency_last_o > latency_max_o) latency_max_o <= latency_last_o;
+      if (measured_q && latency_last_q > latency_max_q) latency_max_q <= latency_last_q;
     end
+  end
+
+  always_comb begin
+    unique case (index_i)
+      4'd0: value_o = frames_in_q;
+      4'd1: value_o = frames_out_q;
+      4'd2: value_o = frames_dropped_q;
+      4'd3: value_o = cycles_o;
+      4'd4: value_o = frame_cycles_q;
+      4'd5: value_o = latency_last_q;
+      4'd6: value_o = latency_max_q;
+      4'd7: value_o = read_errors_q;
+      4'd8: value_o = write_errors_q;
+      4'd9: value_o = watchdog_timeouts_q;
+      default: value_o = '0;
+    endcase
   end
 endmodule

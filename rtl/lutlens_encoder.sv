@@ -1,6 +1,9 @@
 // Threshold encoder: 8-bit pixel to PixelBits bits; bit i is `pixel > thresholds[8*i +: 8]`.
 //
-// Latency: one clock.
+// A comparison in a carry chain takes eight LUTs. Split by a register, low five bits first, it takes
+// four, and two levels of logic.
+//
+// Latency: two clocks.
 
 module lutlens_encoder #(
   parameter int unsigned PixelBits = 1
@@ -24,33 +27,43 @@ module lutlens_encoder #(
     $error("PixelBits must be 1 to 4");
   end
 
+  logic       valid_q;
+  logic       user_q;
+  logic       last_q;
+  logic [2:0] pixel_high_q;
+
   assign s_axis_tready = !m_axis_tvalid || m_axis_tready;
 
   always_ff @(posedge aclk) begin
-    if (!aresetn) m_axis_tvalid <= 1'b0;
-    else if (s_axis_tready) m_axis_tvalid <= s_axis_tvalid;
+    if (!aresetn) begin
+      valid_q       <= 1'b0;
+      m_axis_tvalid <= 1'b0;
+    end else if (s_axis_tready) begin
+      valid_q       <= s_axis_tvalid;
+      m_axis_tvalid <= valid_q;
+    end
   end
 
   always_ff @(posedge aclk) begin
     if (s_axis_tready) begin
-      m_axis_tuser <= s_axis_tuser;
-      m_axis_tlast <= s_axis_tlast;
+      user_q       <= s_axis_tuser;
+      last_q       <= s_axis_tlast;
+      pixel_high_q <= s_axis_tdata[7:5];
+      m_axis_tuser <= user_q;
+      m_axis_tlast <= last_q;
     end
   end
 
   for (genvar i = 0; i < PixelBits; i++) begin : gen_bit
-    // A carry chain would take eight LUTs. Compared from the low end, two bits a LUT, it takes four.
-    logic [7:0] threshold;
-    logic greater_2_0, greater_4_0, greater_6_0, greater_7_0;
-
-    assign threshold   = thresholds_i[8*i+:8];
-    assign greater_2_0 = s_axis_tdata[2:0] > threshold[2:0];
-    assign greater_4_0 = {s_axis_tdata[4:3], greater_2_0} > {threshold[4:3], 1'b0};
-    assign greater_6_0 = {s_axis_tdata[6:5], greater_4_0} > {threshold[6:5], 1'b0};
-    assign greater_7_0 = {s_axis_tdata[7], greater_6_0} > {threshold[7], 1'b0};
+    logic       greater_low_q;
+    logic [2:0] threshold_high_q;
 
     always_ff @(posedge aclk) begin
-      if (s_axis_tready) m_axis_tdata[i] <= greater_7_0;
+      if (s_axis_tready) begin
+        greater_low_q    <= s_axis_tdata[4:0] > thresholds_i[8*i+:5];
+        threshold_high_q <= thresholds_i[8*i+5+:3];
+        m_axis_tdata[i]  <= {pixel_high_q, greater_low_q} > {threshold_high_q, 1'b0};
+      end
     end
   end
 endmodule

@@ -77,102 +77,64 @@ module lutlens_pl
 
   // ------------------------------------------------------------------ registers
 
-  lutlens_registers_pkg::lutlens__in_t  registers_in;
-  lutlens_registers_pkg::lutlens__out_t registers_out;
+  lutlens_registers_pkg::lutlens__out_t                    settings;
+  logic                                                    busy;
+  logic                                 [            31:0] frame_tail;
+  logic                                 [            31:0] result_head;
+  logic                                                    rings_cleared;
+  logic                                                    clear_counters;
+  logic                                                    read_error;
+  logic                                                    write_error;
+  logic                                                    timeout;
+  logic                                                    record_written;
+  logic                                                    thresholds_wr_ack;
+  logic                                                    thresholds_rd_ack;
+  logic                                 [8*PIXEL_BITS-1:0] thresholds_rd_data;
+  logic                                 [            31:0] cycles;
+  logic                                 [            31:0] counter_value;
 
-  lutlens_registers u_registers (
-    .clk         (aclk),
-    .rst_n       (aresetn),
-    .s_axil_awready,
-    .s_axil_awvalid,
+  lutlens_register_file #(
+    .BuildId    (BUILD_ID),
+    .ImageWidth (IMAGE_WIDTH),
+    .ImageHeight(IMAGE_HEIGHT),
+    .Classes    (CLASSES),
+    .PixelBits  (PIXEL_BITS),
+    .RecordBytes(RecordBytes)
+  ) u_register_file (
+    .aclk,
+    .aresetn,
     .s_axil_awaddr,
-    .s_axil_awprot,
-    .s_axil_wready,
-    .s_axil_wvalid,
+    .s_axil_awvalid,
+    .s_axil_awready,
     .s_axil_wdata,
-    // Writes are whole words, as AXI4-Lite allows: byte enables would cost a LUT for every register bit.
-    .s_axil_wstrb('1),
-    .s_axil_bready,
-    .s_axil_bvalid,
+    .s_axil_wvalid,
+    .s_axil_wready,
     .s_axil_bresp,
-    .s_axil_arready,
-    .s_axil_arvalid,
+    .s_axil_bvalid,
+    .s_axil_bready,
     .s_axil_araddr,
-    .s_axil_arprot,
-    .s_axil_rready,
-    .s_axil_rvalid,
+    .s_axil_arvalid,
+    .s_axil_arready,
     .s_axil_rdata,
     .s_axil_rresp,
-    .hwif_in     (registers_in),
-    .hwif_out    (registers_out)
+    .s_axil_rvalid,
+    .s_axil_rready,
+    .settings_o          (settings),
+    .clear_counters_o    (clear_counters),
+    .irq_o               (irq),
+    .busy_i              (busy),
+    .frame_tail_i        (frame_tail),
+    .result_head_i       (result_head),
+    .rings_cleared_i     (rings_cleared),
+    .record_written_i    (record_written),
+    .read_error_i        (read_error),
+    .write_error_i       (write_error),
+    .timeout_i           (timeout),
+    .counter_value_i     (counter_value),
+    .thresholds_wr_ack_i (thresholds_wr_ack),
+    .thresholds_rd_ack_i (thresholds_rd_ack),
+    .thresholds_rd_data_i(32'(thresholds_rd_data))
   );
-
-  logic [            31:0] frame_tail;
-  logic                    busy;
-  logic [            31:0] result_head;
-  logic                    rings_cleared;
-  logic                    clear_errors;
-  logic                    clear_counters;
-  logic                    read_error;
-  logic                    write_error;
-  logic                    timeout;
-  logic                    record_written;
-  logic                    thresholds_wr_ack;
-  logic                    thresholds_rd_ack;
-  logic [8*PIXEL_BITS-1:0] thresholds_rd_data;
-  logic [            31:0] frames_in;
-  logic [            31:0] frames_out;
-  logic [            31:0] frames_dropped;
-  logic [            31:0] cycles;
-  logic [            31:0] frame_cycles;
-  logic [            31:0] latency_last;
-  logic [            31:0] latency_max;
-  logic [            31:0] read_errors;
-  logic [            31:0] write_errors;
-  logic [            31:0] watchdog_timeouts;
-
-  assign clear_errors = registers_out.CONTROL.clear_errors.value || rings_cleared;
-  assign clear_counters = registers_out.CONTROL.clear_counters.value || rings_cleared;
-  assign irq = (registers_out.IRQ_STATUS.result.value && registers_out.IRQ_ENABLE.result.value) ||
-      (registers_out.IRQ_STATUS.error.value && registers_out.IRQ_ENABLE.error.value);
-
-  always_comb begin
-    registers_in.BUILD_ID_LOW.value.next      = BUILD_ID[31:0];
-    registers_in.BUILD_ID_HIGH.value.next     = BUILD_ID[63:32];
-    registers_in.IMAGE_WIDTH.value.next       = 16'(IMAGE_WIDTH);
-    registers_in.IMAGE_HEIGHT.value.next      = 16'(IMAGE_HEIGHT);
-    registers_in.CLASSES.value.next           = 16'(CLASSES);
-    registers_in.ENCODER_BITS.value.next      = 8'(PIXEL_BITS);
-    registers_in.RECORD_BYTES.value.next      = 16'(RecordBytes);
-    registers_in.STATUS.busy.next             = busy;
-    registers_in.STATUS.read_error.hwset      = read_error;
-    registers_in.STATUS.read_error.hwclr      = clear_errors;
-    registers_in.STATUS.write_error.hwset     = write_error;
-    registers_in.STATUS.write_error.hwclr     = clear_errors;
-    registers_in.STATUS.watchdog.hwset        = timeout;
-    registers_in.STATUS.watchdog.hwclr        = clear_errors;
-    registers_in.IRQ_STATUS.result.hwset      = record_written;
-    registers_in.IRQ_STATUS.result.hwclr      = rings_cleared;
-    registers_in.IRQ_STATUS.error.hwset       = read_error || write_error || timeout;
-    registers_in.IRQ_STATUS.error.hwclr       = rings_cleared;
-    registers_in.FRAME_HEAD.value.hwclr       = rings_cleared;
-    registers_in.FRAME_TAIL.value.next        = frame_tail;
-    registers_in.RESULT_HEAD.value.next       = result_head;
-    registers_in.RESULT_TAIL.value.hwclr      = rings_cleared;
-    registers_in.FRAMES_IN.value.next         = frames_in;
-    registers_in.FRAMES_OUT.value.next        = frames_out;
-    registers_in.FRAMES_DROPPED.value.next    = frames_dropped;
-    registers_in.CYCLES.value.next            = cycles;
-    registers_in.FRAME_CYCLES.value.next      = frame_cycles;
-    registers_in.LATENCY_LAST.value.next      = latency_last;
-    registers_in.LATENCY_MAX.value.next       = latency_max;
-    registers_in.READ_ERRORS.value.next       = read_errors;
-    registers_in.WRITE_ERRORS.value.next      = write_errors;
-    registers_in.WATCHDOG_TIMEOUTS.value.next = watchdog_timeouts;
-    registers_in.THRESHOLDS.wr_ack            = thresholds_wr_ack;
-    registers_in.THRESHOLDS.rd_ack            = thresholds_rd_ack;
-    registers_in.THRESHOLDS.rd_data           = 32'(thresholds_rd_data);
-  end
 
   // ------------------------------------------------------------------ frames
 
@@ -198,14 +160,14 @@ module lutlens_pl
   lutlens_frame_control u_frame_control (
     .aclk,
     .aresetn,
-    .enable_i         (registers_out.CONTROL.enable.value),
-    .reset_i          (registers_out.CONTROL.reset.value),
-    .passes_i         (registers_out.PASSES.value.value),
-    .watchdog_cycles_i(registers_out.WATCHDOG_CYCLES.value.value),
-    .frame_base_i     (registers_out.FRAME_BASE.value.value),
-    .frame_stride_i   (registers_out.FRAME_STRIDE.value.value),
-    .frame_slots_i    (registers_out.FRAME_SLOTS.value.value),
-    .frame_head_i     (registers_out.FRAME_HEAD.value.value[15:0]),
+    .enable_i         (settings.CONTROL.enable.value),
+    .reset_i          (settings.CONTROL.reset.value),
+    .passes_i         (settings.PASSES.value.value),
+    .watchdog_cycles_i(settings.WATCHDOG_CYCLES.value.value),
+    .frame_base_i     (settings.FRAME_BASE.value.value),
+    .frame_stride_i   (settings.FRAME_STRIDE.value.value),
+    .frame_slots_i    (settings.FRAME_SLOTS.value.value),
+    .frame_head_i     (settings.FRAME_HEAD.value.value[15:0]),
     .frame_tail_o     (frame_tail),
     .busy_o           (busy),
     .command_valid_o  (command_valid),
@@ -299,10 +261,10 @@ module lutlens_pl
   ) u_thresholds (
     .aclk,
     .aresetn,
-    .req_i       (registers_out.THRESHOLDS.req),
-    .req_is_wr_i (registers_out.THRESHOLDS.req_is_wr),
-    .addr_i      (registers_out.THRESHOLDS.addr[5:2]),
-    .wr_data_i   (registers_out.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
+    .req_i       (settings.THRESHOLDS.req),
+    .req_is_wr_i (settings.THRESHOLDS.req_is_wr),
+    .addr_i      (settings.THRESHOLDS.addr[5:2]),
+    .wr_data_i   (settings.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
     .wr_ack_o    (thresholds_wr_ack),
     .rd_ack_o    (thresholds_rd_ack),
     .rd_data_o   (thresholds_rd_data),
@@ -354,9 +316,9 @@ module lutlens_pl
   ) u_result_writer (
     .aclk,
     .aresetn,
-    .result_base_i   (registers_out.RESULT_BASE.value.value),
-    .result_slots_i  (registers_out.RESULT_SLOTS.value.value),
-    .result_tail_i   (registers_out.RESULT_TAIL.value.value[15:0]),
+    .result_base_i   (settings.RESULT_BASE.value.value),
+    .result_slots_i  (settings.RESULT_SLOTS.value.value),
+    .result_tail_i   (settings.RESULT_TAIL.value.value[15:0]),
     .result_head_o   (result_head),
     .ring_clear_i    (rings_cleared),
     .hold_i          (writer_hold),
@@ -387,25 +349,18 @@ module lutlens_pl
   lutlens_counters u_counters (
     .aclk,
     .aresetn,
-    .clear_i            (clear_counters),
-    .turn_next_i        (turn_next && !rings_cleared),
-    .frame_begun_i      (frame_begun),
-    .record_written_i   (record_written),
-    .frame_dropped_i    (frame_dropped),
-    .read_error_i       (read_error),
-    .write_error_i      (write_error),
-    .timeout_i          (timeout),
-    .start_cycles_i     (start_cycles),
-    .frames_in_o        (frames_in),
-    .frames_out_o       (frames_out),
-    .frames_dropped_o   (frames_dropped),
-    .cycles_o           (cycles),
-    .frame_cycles_o     (frame_cycles),
-    .latency_last_o     (latency_last),
-    .latency_max_o      (latency_max),
-    .read_errors_o      (read_errors),
-    .write_errors_o     (write_errors),
-    .watchdog_timeouts_o(watchdog_timeouts)
+    .clear_i         (clear_counters),
+    .turn_next_i     (turn_next && !rings_cleared),
+    .frame_begun_i   (frame_begun),
+    .record_written_i(record_written),
+    .frame_dropped_i (frame_dropped),
+    .read_error_i    (read_error),
+    .write_error_i   (write_error),
+    .timeout_i       (timeout),
+    .start_cycles_i  (start_cycles),
+    .cycles_o        (cycles),
+    .index_i         (settings.COUNTERS.addr[5:2]),
+    .value_o         (counter_value)
   );
 
   // ------------------------------------------------------------------ bus attributes
@@ -432,9 +387,10 @@ module lutlens_pl
 
   logic unused_bits;
 
-  assign unused_bits = ^{s_axil_wstrb, m_axi_bid, m_axi_bresp[0], m_axi_rid, m_axi_rresp[0],
-                    registers_out.FRAME_HEAD.value.value[31:16],
-                    registers_out.RESULT_TAIL.value.value[31:16],
-                    registers_out.THRESHOLDS.addr[1:0], registers_out.THRESHOLDS.wr_biten,
-                    registers_out.THRESHOLDS.wr_data};
+  assign unused_bits = ^{s_axil_awprot, s_axil_arprot, s_axil_wstrb, m_axi_bid, m_axi_bresp[0],
+                         m_axi_rid, m_axi_rresp[0], settings.FRAME_HEAD.value.value[31:16],
+                         settings.RESULT_TAIL.value.value[31:16], settings.COUNTERS.addr[1:0],
+                         settings.COUNTERS.wr_data, settings.COUNTERS.wr_biten,
+                         settings.THRESHOLDS.addr[1:0], settings.THRESHOLDS.wr_biten,
+                         settings.THRESHOLDS.wr_data};
 endmodule

@@ -42,12 +42,12 @@ async def reset_values(dut: object) -> None:
 
 
 @cocotb.test(**LIMIT)
-@cocotb.parametrize(k=[1, 3, 16], seed=[2, 3])
-async def records(dut: object, k: int, seed: int) -> None:
+@cocotb.parametrize(k=[1, 2, 3, 16])
+async def records(dut: object, k: int) -> None:
     """Random images and thresholds, random stalls everywhere: every record is the model's."""
-    bench = await Bench.start(dut, seed=100 * k + seed)
+    bench = await Bench.start(dut, seed=100 + k)
     await bench.configure(k, frame_slots=4, result_slots=8)
-    await bench.run(bench.images(24 if k == 1 else 5))
+    await bench.run(bench.images(24 // k + 2))
     assert bench.records == [bench.expected(i) for i in range(len(bench.frames))]
     assert await bench.read(reg.FRAMES_OUT) == len(bench.frames)
     assert await bench.read(reg.STATUS) == 0
@@ -56,7 +56,7 @@ async def records(dut: object, k: int, seed: int) -> None:
 
 @cocotb.test(**LIMIT)
 async def extreme_scores(dut: object) -> None:
-    """Blank images tie in all classes; white ones reach the highest scores, added over 16 passes."""
+    """Blank images tie in all classes; white ones reach the highest scores of 16 passes."""
     bench = await Bench.start(dut, seed=4)
     await bench.configure(16)
     images = bench.images(3)
@@ -172,7 +172,7 @@ async def write_error(dut: object) -> None:
 
 @cocotb.test(**LIMIT)
 async def watchdog(dut: object) -> None:
-    """The frame that the memory stalls is dropped, late data are thrown away, the next one is right."""
+    """A frame that the memory stalls is dropped, its late data thrown away; the next is right."""
     bench = await Bench.start(dut, seed=10)
     await bench.configure(2)
     await bench.write(reg.IRQ_ENABLE, reg.IRQ_ENABLE_ERROR)
@@ -188,7 +188,6 @@ async def watchdog(dut: object) -> None:
     assert await bench.read(reg.WATCHDOG_TIMEOUTS) == 1
     bench.memory.wake()
     await bench.run(bench.images(2))
-    assert bench.records == [bench.expected(i) for i in (3, 4, 5, 6, 7)][-5:] or True
     assert [r.sequence for r in bench.records] == [0, 1, 3, 4, 5, 6, 7]
     assert bench.records[2:] == [bench.expected(i) for i in range(3, 8)]
     assert await bench.read(reg.WATCHDOG_TIMEOUTS) == 1
@@ -238,7 +237,7 @@ async def disable(dut: object) -> None:
 @cocotb.test(**LIMIT)
 @cocotb.parametrize(seed=range(20, 26))
 async def reset_at_work(dut: object, seed: int) -> None:
-    """A reset at any moment empties the rings, leaves the bus in order, and the next frame is right."""
+    """A reset at any moment empties the rings and leaves the bus in order; the next is right."""
     bench = await Bench.start(dut, seed=seed)
     await bench.configure(bench.rng.choice([1, 3]), result_slots=bench.rng.choice([1, 8]))
     await bench.put(bench.images(8))
@@ -289,20 +288,20 @@ async def interrupt_and_counters(dut: object) -> None:
 
 @cocotb.test(**LIMIT)
 async def steady_state(dut: object) -> None:
-    """The next frame is read while one is at work: nothing is lost between frames or passes."""
+    """The next frame is read while one is at work: passes and frames follow without a gap."""
     bench = await Bench.start(dut, seed=14, pauses=False)
     bench.memory.latency = 60
-    for k, images in ((1, 12), (3, 4)):
+    for k, images in ((1, 12), (3, 8)):
         await bench.configure(k, frame_slots=16, result_slots=16)
         start = len(bench.frames)
         await bench.put(bench.images(images))
         await bench.wait_for(reg.FRAME_TAIL, start + images)
         await bench.collect()
         clocks = await bench.read(reg.FRAME_CYCLES)
-        dut._log.warning("%d clocks an image at K = %d", clocks, k)
         assert bench.records[start:] == [bench.expected(i) for i in range(start, start + images)]
-        # With many classes and few pixels the record takes longer than the image.
+        # At K = 1 scoring so many classes takes longer than so few pixels.
         pixels = bench.width * bench.height
-        assert clocks <= max(pixels * k + 16, 20 * bench.classes)
+        scoring = 4 * bench.classes + 5 * bench.record_bytes // 8 + 60
+        assert clocks <= (scoring if k == 1 else k * pixels + 8), clocks
     assert int(dut.most_reads_outstanding.value) >= 3
     await bench.finish()

@@ -1,4 +1,4 @@
-"""The bench that cocotb tests of the PL share: processor, memory, and what the stand-in network answers."""
+"""What cocotb tests of the PL share: processor, memory, and the stand-in network's answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT_US = 2000
 
 
 class Memory:
-    """What the PL's master port reads and writes, with latency, errors and hangs to be switched on."""
+    """What the PL's master port reads and writes; latency, errors and hangs can be set."""
 
     def __init__(self, rng: random.Random, clock: object) -> None:
         self.bytes = bytearray(MEMORY_BYTES)
@@ -68,7 +68,7 @@ class Record:
 
 
 class Bench:
-    """`async with`-less bench: `bench = await Bench.start(dut, seed)`, then registers and rings."""
+    """`bench = await Bench.start(dut, seed)`, then registers and rings."""
 
     width: int
     height: int

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from peakrdl_regblock import RegblockExporter
-from peakrdl_regblock.cpuif.axi4lite import AXI4Lite_Cpuif_flattened
+from peakrdl_regblock.cpuif.passthrough import PassthroughCpuif
 from peakrdl_regblock.udps import ALL_UDPS
 from systemrdl.compiler import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
@@ -28,8 +28,8 @@ RDL_FILE = RTL_DIRECTORY / "lutlens.rdl"
 MODULE_NAME = "lutlens_registers"
 CONSTANTS_FILE = REPOSITORY / "board/lutlens/board/registers.py"
 MARKDOWN_FILE = RTL_DIRECTORY / "REGISTERS.md"
-# PeakRDL-regblock assigns the members of one struct in one process each, and offers more (parameters,
-# protection bits, byte addresses) than is used; its style is its own.
+# PeakRDL-regblock assigns the members of one struct in a process each, offers more (parameters,
+# protection bits, byte addresses) than is used, and has a style of its own.
 _LINT_WAIVER = """\
 /* verilator lint_off MULTIDRIVEN */
 /* verilator lint_off UNUSEDPARAM */
@@ -96,12 +96,15 @@ def registers() -> tuple[Register, ...]:
 
 
 def write_rtl(directory: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write the register block: its package and its module, in a compiler's order."""
+    """Write the register block: its package and its module, in a compiler's order.
+
+    Its bus is PeakRDL's plain request and acknowledge; rtl/lutlens_axil.sv makes AXI4-Lite of it.
+    """
     target = Path(directory)
     RegblockExporter().export(
         _compile(),
         str(target),
-        cpuif_cls=AXI4Lite_Cpuif_flattened,
+        cpuif_cls=PassthroughCpuif,
         module_name=MODULE_NAME,
         package_name=f"{MODULE_NAME}_pkg",
         default_reset_activelow=True,

@@ -59,8 +59,8 @@ module axi_checker (
     check(32'(address[11:0]) + 8 * (32'(length) + 1) <= 4096, {name, ": crosses 4 KiB"});
   endfunction
 
-  logic        held;  // the last clock was not a reset
-  logic        aw_waits, w_waits, ar_waits, b_waits, r_waits;
+  logic held;  // the last clock was not a reset
+  logic aw_waits, w_waits, ar_waits, b_waits, r_waits;
   logic [48:0] aw, aw_before;
   logic [78:0] w, w_before;
   logic [48:0] ar, ar_before;
