@@ -48,7 +48,7 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
             parameter
             for step in steps
             if isinstance(step, LayerStep)
-            for parameter in (step.tables, step.wiring.scores)
+            for parameter in (step.tables.contiguous(), step.wiring.scores)
         ]
         y: Tensor = _Native.apply(rows, library, steps, *parameters)  # type: ignore[no-untyped-call]
         return y
@@ -85,22 +85,27 @@ class _Native(torch.autograd.Function):
         training = any(ctx.needs_input_grad)
         operations: list[native.Layer | native.Pool] = []
         saved: list[Tensor | None] = []
+        remaining = iter(parameters)
         x = native.tile(library, rows)
         for step in steps:
-            saved.append(x if training else None)
+            if training:
+                saved.append(x)
             if isinstance(step, LayerStep):
                 assert isinstance(step.model, Lookup)
                 wiring = step.wiring
+                tables = next(remaining)
+                assert tables is not None
+                next(remaining)
                 layer = native.Layer(
                     library,
                     wiring.bases,
                     wiring.offsets,
                     wiring.candidates,
-                    step.tables.detach(),
+                    tables,
                     step.model.smooth,
                 )
                 x, address = layer.forward(x, keep_address=training)
-                saved.append(address)
+                saved += [address, tables]
                 operations.append(layer)
             else:
                 pool = native.Pool(library, step.shape, step.size)
@@ -121,10 +126,12 @@ class _Native(torch.autograd.Function):
         for operation in reversed(ctx.operations):
             assert current is not None
             if isinstance(operation, native.Layer):
-                address, x = saved.pop(), saved.pop()
+                tables, address, x = saved.pop(), saved.pop(), saved.pop()
                 to_scores_wanted, to_tables_wanted = needed.pop(), needed.pop()
                 wanted = (first_needed < len(needed), to_tables_wanted, to_scores_wanted)
-                current, to_tables, to_scores = operation.backward(x, address, current, wanted)
+                current, to_tables, to_scores = operation.backward(
+                    x, address, tables, current, wanted
+                )
                 results += [to_scores, to_tables]
             else:
                 current = operation.backward(saved.pop(), current)

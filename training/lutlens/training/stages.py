@@ -59,22 +59,21 @@ class Encoder(nn.Module):
         if pixels.ndim == 3:
             pixels = pixels.unsqueeze(3)
         batch, height, width, channels = pixels.shape
-        values = pixels.reshape(batch, -1).t().contiguous()
-        values = values.view(height, width, channels, 1, batch)
         if thresholds is None and self.training and self.jitter > 0:
-            level = self._random_thresholds(values)
+            level = self._random_thresholds(pixels)
         else:
             chosen = self.thresholds()[0] if thresholds is None else thresholds
             if chosen.shape != (self.bits,):
                 raise ValueError(f"thresholds: {list(chosen.shape)}, must be [{self.bits}]")
-            level = chosen.to(values.device).view(self.bits, 1)
-        bits = (values > level).view(torch.uint8)  # of any strides where the batch is 1
-        return bits.reshape(height, width, channels * self.bits, batch)
+            level = chosen.to(pixels.device)
+        bits = (pixels.unsqueeze(4) > level).view(torch.uint8)
+        # The kernels' tiles are filled from images as they lie in memory; so the batch stays outside.
+        return bits.reshape(batch, height, width, channels * self.bits).permute(1, 2, 3, 0)
 
-    def _random_thresholds(self, values: Tensor) -> Tensor:
-        shape = list(values.shape) if self.per_pixel else [1] * 4 + [values.shape[4]]
-        phase = 0.5 + self.jitter * (torch.rand(shape, device=values.device) - 0.5)
-        part = torch.arange(self.bits, device=values.device).view(self.bits, 1)
+    def _random_thresholds(self, pixels: Tensor) -> Tensor:
+        shape = (*pixels.shape, 1) if self.per_pixel else (len(pixels), 1, 1, 1, 1)
+        phase = 0.5 + self.jitter * (torch.rand(shape, device=pixels.device) - 0.5)
+        part = torch.arange(self.bits, device=pixels.device)
         return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
 
 

@@ -160,20 +160,18 @@ extern "C" {
 
 const char* lutlens_simd() { return LUTLENS_SIMD; }
 
-// tables [node][2**fan_in] to smoothed [node][64], and bits [node]: bit a is set where the entry that is looked up is
-// greater than zero, the smoothed one if `smooth`, else the table's own.
-void lutlens_prepare(int64_t nodes, int64_t fan_in, int64_t smooth, const float* tables, float* smoothed,
-                     uint64_t* bits, int64_t threads) {
+// tables [node][2**fan_in] to bits [node]: bit a is set where the entry that is looked up is greater than zero, the
+// smoothed one if `smooth`, else the table's own.
+void lutlens_harden(int64_t nodes, int64_t fan_in, int64_t smooth, const float* tables, uint64_t* bits,
+                    int64_t threads) {
     const Layer layer{nullptr, nullptr, 1, nodes, fan_in, 0, 0};
     const int entries = 1 << fan_in;
+    const uint64_t used = entries == ENTRIES ? ~uint64_t{0} : (uint64_t{1} << entries) - 1;
     Pool::run(threads, layer.blocks(), [&](int64_t block) {
         layer.for_each_node(block, [&](int64_t n) {
             Table table = Table::repeated(tables + n * entries, entries);
-            const uint64_t own = table.positive_bits();
-            table.smooth();
-            table.store_to(smoothed + n * ENTRIES);
-            const uint64_t used = entries == ENTRIES ? ~uint64_t{0} : (uint64_t{1} << entries) - 1;
-            bits[n] = (smooth ? table.positive_bits() : own) & used;
+            if (smooth) table.smooth();
+            bits[n] = table.positive_bits() & used;
         });
     });
 }
@@ -199,7 +197,7 @@ void lutlens_forward(const int32_t* bases, int64_t positions, const int32_t* off
 // not computed. No sum's order depends on the number of threads.
 void lutlens_backward(const int32_t* bases, int64_t positions, const int32_t* offsets, int64_t nodes, int64_t fan_in,
                       int64_t rows, int64_t tiles, int64_t smooth, const float* gradient, const uint8_t* address,
-                      const float* smoothed, const uint8_t* x, const int32_t* candidates, int64_t candidate_count,
+                      const float* tables, const uint8_t* x, const int32_t* candidates, int64_t candidate_count,
                       float* to_x, float* to_tables, float* to_scores, int64_t threads) {
     const Layer layer{bases, offsets, positions, nodes, fan_in, rows, tiles};
     std::vector<float> slopes;
@@ -208,7 +206,9 @@ void lutlens_backward(const int32_t* bases, int64_t positions, const int32_t* of
         Pool::run(threads, layer.blocks(), [&](int64_t block) {
             layer.for_each_node(block, [&](int64_t n) {
                 alignas(64) float all[6 * SLOPES];
-                Table(smoothed + n * ENTRIES).slopes_to(all);
+                Table table = Table::repeated(tables + (n << fan_in), 1 << fan_in);
+                table.smooth();
+                table.slopes_to(all);
                 std::copy(all, all + fan_in * SLOPES, slopes.data() + n * fan_in * SLOPES);
             });
         });

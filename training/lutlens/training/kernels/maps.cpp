@@ -45,6 +45,19 @@ void transpose(uint64_t (&words)[8]) {
     }
 }
 
+// Up to eight columns of `count` samples, `stride` bytes apart, to rows of 64, filled up with zeros. Inlined, so that
+// the whole ones are copied by words.
+inline __attribute__((always_inline)) void tile_columns(const uint8_t* in, int64_t stride, uint8_t* out,
+                                                        int64_t columns, int64_t count) {
+    for (int64_t b = 0; b < TILE; b += 8) {
+        uint64_t words[8] = {};
+        for (int64_t i = 0; i < 8; i++)
+            if (b + i < count) std::memcpy(&words[i], in + (b + i) * stride, static_cast<size_t>(columns));
+        transpose(words);
+        for (int64_t r = 0; r < columns; r++) std::memcpy(out + r * TILE + b, &words[r], 8);
+    }
+}
+
 }  // namespace
 
 extern "C" {
@@ -54,16 +67,13 @@ void lutlens_tile(int64_t samples, int64_t rows, const uint8_t* x, uint8_t* y, i
     const int64_t tiles = (samples + TILE - 1) / TILE, row_blocks = (rows + 7) / 8;
     Pool::run(threads, tiles * row_blocks, [&](int64_t task) {
         const int64_t tile = task / row_blocks, row = task % row_blocks * 8;
-        const size_t width = static_cast<size_t>(std::min<int64_t>(8, rows - row));
-        for (int64_t b = 0; b < TILE; b += 8) {
-            uint64_t words[8] = {};
-            for (int64_t i = 0; i < 8; i++) {
-                const int64_t sample = tile * TILE + b + i;
-                if (sample < samples) std::memcpy(&words[i], x + sample * rows + row, width);
-            }
-            transpose(words);
-            for (size_t r = 0; r < width; r++) std::memcpy(y + (tile * rows + row + r) * TILE + b, &words[r], 8);
-        }
+        const uint8_t* in = x + tile * TILE * rows + row;
+        uint8_t* out = y + (tile * rows + row) * TILE;
+        const int64_t width = std::min<int64_t>(8, rows - row), count = std::min<int64_t>(TILE, samples - tile * TILE);
+        if (width == 8 && count == TILE)
+            tile_columns(in, rows, out, 8, TILE);
+        else
+            tile_columns(in, rows, out, width, count);
     });
 }
 

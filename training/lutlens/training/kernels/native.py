@@ -24,7 +24,7 @@ _MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
 # Arguments of each function: p for a pointer, i for an integer. The number of threads comes last.
 _SIGNATURES = {
     "lutlens_tile": "iippi",
-    "lutlens_prepare": "iiipppi",
+    "lutlens_harden": "iiippi",
     "lutlens_forward": "pipiiiippppi",
     "lutlens_backward": "pipiiiiipppppipppi",
     "lutlens_pool": "iiiiiippi",
@@ -131,17 +131,8 @@ class Layer:
         self._library, self._smooth = library, smooth
         self._bases, self._offsets, self._candidates = bases, offsets.contiguous(), candidates
         nodes, self._fan_in = offsets.shape
-        self._smoothed = torch.empty((nodes, 64))
         self._bits = torch.empty(nodes, dtype=torch.int64)
-        library.call(
-            "lutlens_prepare",
-            nodes,
-            self._fan_in,
-            int(smooth),
-            tables.contiguous(),
-            self._smoothed,
-            self._bits,
-        )
+        library.call("lutlens_harden", nodes, self._fan_in, int(smooth), tables, self._bits)
 
     def _shape(self, x: Tensor) -> tuple[Tensor | int, ...]:
         tiles, rows, _ = x.shape
@@ -164,7 +155,12 @@ class Layer:
         return y, address
 
     def backward(
-        self, x: Tensor, address: Tensor, gradient: Tensor, wanted: tuple[bool, bool, bool]
+        self,
+        x: Tensor,
+        address: Tensor,
+        tables: Tensor,
+        gradient: Tensor,
+        wanted: tuple[bool, bool, bool],
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The gradients of x, tables and scores, as far as they are wanted."""
         candidates = self._candidates.contiguous() if self._candidates is not None else None
@@ -177,7 +173,7 @@ class Layer:
             int(self._smooth),
             gradient,
             address,
-            self._smoothed,
+            tables,
             x,
             candidates,
             0 if candidates is None else candidates.shape[2],
