@@ -51,9 +51,7 @@ class NetworkRtl:
             circuit, _ = simplify(circuit)
         self.module = NetworkModule(circuit, net.build_id, max_width)
         files = netlist or sources(circuit, build_id=net.build_id, max_width=max_width)
-        path = verilator.build(
-            files, "lutlens_network", HARNESS, wall=netlist is None, optimise="-O1"
-        )
+        path = verilator.build(files, "lutlens_network", HARNESS, wall=netlist is None)
         self._library = ctypes.CDLL(str(path))
         self._library.run.restype = ctypes.c_int64
 

@@ -68,7 +68,7 @@ def build(
     name: str | None = None,
     parameters: Mapping[str, int] | None = None,
     wall: bool = True,
-    optimise: str = "-O2",
+    optimise: str = "-O1",
 ) -> Path:
     """A shared library of the model of module `top` and its harness, compiled if anything changed.
 
@@ -78,7 +78,7 @@ def build(
     name: the beginning of the library's file name, `top` if not given.
     parameters: of the top module.
     wall: refuse whatever -Wall warns of (synthesised netlists cannot meet that).
-    optimise: for the compiler: -O1 builds sooner, -O2 simulates faster.
+    optimise: for the compiler; -O2 takes longer, and simulated nothing faster that was tried.
 
     Raises VerilatorError, or CompilationError of `lutlens.host.compilation`.
     """
