@@ -23,7 +23,7 @@ from websockets.sync.client import connect
 pytestmark = pytest.mark.browser
 
 OVERLAY = Path(__file__).parents[2] / "overlays" / "digits"
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 240  # a few seconds, unless the machine is busy
 CHROMIUM = "/usr/bin/chromium"
 _NUMBER = re.compile(r"^[0-9]+\.[0-9]$")
 
@@ -47,7 +47,7 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "lutlens.host.cli", "serve", str(OVERLAY)]
+        command = [str(Path(sys.executable).with_name("lutlens")), "serve", str(OVERLAY)]
         options = ["--device", "model", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
@@ -151,12 +151,15 @@ def test_a_drawn_7_is_a_7(visit: Callable[..., Visit], hand: str) -> None:
     draw(page, SEVENS[hand])
     expect(page.locator("#pad-reading .answer b")).to_have_text("7", timeout=10_000)
     expect(page.locator("#pad-note")).to_have_text("read as 7")
-    best = page.locator("#pad-reading .sum.best")
-    expect(best).to_have_count(1)
-    scores = [int(text) for text in page.locator("#pad-reading .sum").all_text_contents()]
-    assert scores.index(max(scores)) == 7
-    assert int(best.text_content() or "") == max(scores)
-    margin = page.locator("#pad-reading .answer strong").text_content()
+    # At one instant: answers to the last points of the stroke may still be coming in.
+    scores, best, margin = page.evaluate(
+        "() => { const r = document.getElementById('pad-reading');"
+        " const rows = [...r.querySelectorAll('.sum')];"
+        " return [rows.map(e => Number(e.textContent)),"
+        " rows.flatMap((e, i) => e.classList.contains('best') ? [i] : []),"
+        " r.querySelector('.answer strong').textContent] }"
+    )
+    assert best == [scores.index(max(scores))] == [7]
     assert margin == f"+{max(scores) - sorted(scores)[-2]}"
     page.locator("#clear").click()
     expect(page.locator("#pad-reading .answer b")).to_have_text("–")
