@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pynq
 import pytest
 from lutlens.board import registers as reg
 from lutlens.board.manifest import record_bytes
 from lutlens.host import overlay
-from lutlens.host.c import Executor
 from lutlens.host.devices import DeviceError, open_device
 from lutlens.host.hwh import ADDRESS_RANGE, BASE_ADDRESS
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.registers import registers
-from lutlens.host.scores import answers
+from support.core import (
+    FRAME_SLOTS,
+    RESULT_SLOTS,
+    TIMEOUT_S,
+    Core,
+    Record,
+    expected,
+    images_for,
+)
 from support.networks import random_lutnet
 
-FRAME_SLOTS, RESULT_SLOTS = 4, 8
-TIMEOUT_S = 60.0
 NOWHERE = 0x0800_0000  # below the memory
 
 
@@ -46,107 +48,6 @@ def core(request: pytest.FixtureRequest, directory: Path, lutnet: Lutnet) -> Ite
     with open_device(request.param) as device:
         pynq.Overlay(str(directory / "small.hwh"), device=device)
         yield Core(device, lutnet)
-
-
-@dataclass
-class Record:
-    sequence: int
-    answer: int
-    flags: int
-    margin: int
-    scores: list[int]
-
-
-class Core:
-    """The core through `pynq.MMIO` and `pynq.allocate` alone."""
-
-    def __init__(self, device: Any, lutnet: Lutnet) -> None:
-        self.device = device
-        self.mmio = pynq.MMIO(BASE_ADDRESS, ADDRESS_RANGE, device=device)
-        self.size = lutnet.input_shape[0] * lutnet.input_shape[1]
-        self.classes = len(lutnet.classes)
-        self.record_bytes = record_bytes(self.classes)
-        stride = -(-self.size // 8) * 8
-        self.frames = pynq.allocate((FRAME_SLOTS, stride), "u1", target=device)
-        self.records = pynq.allocate((RESULT_SLOTS, self.record_bytes), "u1", target=device)
-        self.write(reg.FRAME_BASE, self.frames.device_address)
-        self.write(reg.FRAME_STRIDE, stride)
-        self.write(reg.FRAME_SLOTS, FRAME_SLOTS)
-        self.write(reg.RESULT_BASE, self.records.device_address)
-        self.write(reg.RESULT_SLOTS, RESULT_SLOTS)
-        self.head = 0
-
-    def read(self, offset: int) -> int:
-        return int(self.mmio.read(offset))
-
-    def write(self, offset: int, value: int) -> None:
-        self.mmio.write(offset, int(value))
-
-    def control(self, pulse: int = 0) -> None:
-        self.write(reg.CONTROL, reg.CONTROL_ENABLE | pulse)
-
-    def set_thresholds(self, thresholds: npt.NDArray[np.uint8]) -> None:
-        self.write(reg.PASSES, len(thresholds))
-        for i, levels in enumerate(thresholds):
-            word = int.from_bytes(levels.tobytes(), "little")
-            self.write(reg.THRESHOLD + i * reg.THRESHOLD_STRIDE, word)
-
-    def submit(self, images: npt.NDArray[np.uint8]) -> None:
-        """Put images into the ring, which must have room, and tell the core."""
-        for image in images:
-            self.frames[self.head % FRAME_SLOTS, : self.size] = image.ravel()
-            self.head += 1
-        self.write(reg.FRAME_HEAD, self.head)
-
-    def wait(self, offset: int, value: int) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
-        while (held := self.read(offset)) != value:
-            assert time.monotonic() < deadline, f"register {offset:#x} holds {held}, not {value}"
-
-    def collect(self) -> list[Record]:
-        """Take every record that is there."""
-        found = []
-        tail = self.read(reg.RESULT_TAIL)
-        for i in range(tail, self.read(reg.RESULT_HEAD)):
-            data = bytes(self.records[i % RESULT_SLOTS])
-            used = 8 + 2 * self.classes
-            assert not any(data[used:])
-            found.append(
-                Record(
-                    sequence=int.from_bytes(data[0:4], "little"),
-                    answer=data[4],
-                    flags=data[5],
-                    margin=int.from_bytes(data[6:8], "little"),
-                    scores=np.frombuffer(data[8:used], "<u2").tolist(),
-                )
-            )
-        self.write(reg.RESULT_TAIL, tail + len(found))
-        return found
-
-    def classify(self, images: npt.NDArray[np.uint8]) -> list[Record]:
-        """All images, a few at a time."""
-        found: list[Record] = []
-        for i in range(0, len(images), FRAME_SLOTS):
-            self.submit(images[i : i + FRAME_SLOTS])
-            self.wait(reg.FRAME_TAIL, self.head)
-            found += self.collect()
-        return found
-
-
-def images_for(lutnet: Lutnet, count: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (count, *lutnet.input_shape[:2]), dtype=np.uint8)
-
-
-def expected(
-    lutnet: Lutnet, images: npt.NDArray[np.uint8], thresholds: npt.NDArray[np.uint8]
-) -> list[Record]:
-    scores = Executor(lutnet).scores(images, thresholds=thresholds)[:, 0, 0, :]
-    classes, margins = answers(scores)
-    return [
-        Record(i, int(classes[i]), 0, int(margins[i]), scores[i].tolist())
-        for i in range(len(images))
-    ]
 
 
 def test_reset_values_and_geometry(core: Core, lutnet: Lutnet) -> None:
@@ -407,36 +308,3 @@ def test_a_closed_device_answers_no_more(directory: Path) -> None:
         mmio = pynq.MMIO(BASE_ADDRESS, ADDRESS_RANGE, device=device)
     with pytest.raises(DeviceError, match="before an overlay was loaded"):
         mmio.read(0)
-
-
-def test_cacheable_buffers_need_flush_and_invalidate(directory: Path) -> None:
-    with open_device("model") as device:
-        buffer = pynq.allocate((2, 8), "u4", cacheable=True)
-        behind = device.ddr.view(buffer.device_address, buffer.nbytes).view(np.uint32)
-        buffer[1] = 7
-        assert not behind.any()
-        buffer[1].flush()
-        assert behind.tolist() == [0] * 8 + [7] * 8
-        behind[:] = 9
-        assert buffer[0, 0] == 0
-        buffer.invalidate()
-        assert (buffer == 9).all()
-
-
-def test_memory_is_returned_and_runs_out() -> None:
-    with open_device("model") as device:
-        size = device.ddr.size
-        with pytest.raises(MemoryError, match="64 MiB"):
-            pynq.allocate(size + 1, "u1")
-        for _ in range(3):
-            with pynq.allocate(size, "u1") as everything:
-                assert everything.device_address == device.ddr.base
-        first, second = pynq.allocate(5000, "u1"), pynq.allocate(1, "u1")
-        assert second.device_address - first.device_address == 8192
-        row = first[100:]
-        del first
-        assert device.ddr.is_mapped(row.device_address, 1)  # a view keeps its buffer
-        del row
-        assert not device.ddr.is_mapped(device.ddr.base, 1)
-        with pytest.raises(DeviceError, match="0x10000000"):
-            device.ddr.view(device.ddr.base, 1)

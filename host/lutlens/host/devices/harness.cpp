@@ -180,6 +180,9 @@ class Board {
       write_beats_.push_back({top_->m_axi_wdata, top_->m_axi_wstrb, top_->m_axi_wid,
                               bool(top_->m_axi_wlast)});
       if (top_->m_axi_wlast) complete_bursts_++;
+      if (!complete_bursts_ && !writes_.empty() && write_beats_.size() >= writes_.front().beats) {
+        breach("W: WLAST is missing on the burst's last beat");
+      }
     }
     while (complete_bursts_ && !writes_.empty()) accept_write();
   }
@@ -209,7 +212,7 @@ class Board {
       const WriteBeat item = write_beats_.front();
       write_beats_.pop_front();
       if (item.id != burst.id) breach("W: WID is not the burst's AWID");
-      if (item.last != (beat + 1 == burst.beats)) breach("W: WLAST is not on the last beat");
+      if (item.last != (beat + 1 == burst.beats)) breach("W: WLAST is not on the last beat alone");
       if (!reachable(burst.address)) {
         mapped = false;
       } else {
