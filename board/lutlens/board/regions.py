@@ -15,12 +15,17 @@ from lutlens.board.sources.base import Box
 Grey = npt.NDArray[np.uint8]
 
 MAX_REGIONS = 64
+WORKING_SIDE = 1280
+"""Larger pictures are scaled down to so many pixels."""
 MIN_SIDE, MAX_SIDE = 14, 240
-"""Pixels of a digit's longer side."""
+"""Pixels of a digit's longer side, then."""
 MAX_ASPECT = 2.2
 """Width over height."""
 MIN_FILL, MAX_FILL = 0.06, 0.85
 """Share of the box that is ink."""
+
+FLOOR = 0.12
+"""Contrast that becomes 0, as a share of full ink: the paper's grain."""
 
 _MEDIAN_SCALE = 8
 _MEDIAN_SIDE = 31
@@ -39,6 +44,11 @@ def propose(
     grey = (
         image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     )
+    scale = max(1.0, max(grey.shape) / WORKING_SIDE)
+    if scale > 1:
+        height, width = grey.shape
+        smaller = (max(1, round(width / scale)), max(1, round(height / scale)))
+        grey = np.asarray(cv2.resize(grey, smaller, interpolation=cv2.INTER_AREA), np.uint8)
     ground = _surroundings(grey)
     found: list[tuple[Box, Grey]] = []
     for contrast in (cv2.subtract(grey, ground), cv2.subtract(ground, grey)):
@@ -49,7 +59,13 @@ def propose(
     kept = _without_nested(found)[:MAX_REGIONS]
     views = [mnist.normalise(ink) for _, ink in kept]
     size = (len(kept), mnist.SIDE, mnist.SIDE)
-    return [box for box, _ in kept], np.stack(views) if views else np.empty(size, np.uint8)
+    boxes = [_scaled(box, scale) for box, _ in kept]
+    return boxes, np.stack(views) if views else np.empty(size, np.uint8)
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    x, y, width, height = (round(length * scale) for length in box)
+    return x, y, width, height
 
 
 def _surroundings(grey: Grey) -> Grey:
@@ -67,6 +83,8 @@ def _components(contrast: Grey) -> list[tuple[Box, Grey]]:
     otsu, _ = cv2.threshold(contrast, 0, 255, cv2.THRESH_OTSU)
     threshold = float(np.clip(otsu, *_CONTRAST))
     mask = np.asarray(contrast > threshold, np.uint8)
+    if not mask.any():
+        return []
     joined = cv2.dilate(mask, np.ones((_JOIN, _JOIN), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     height, width = contrast.shape
@@ -103,11 +121,15 @@ def _cut(
     contrast: Grey, own: npt.NDArray[np.bool_], mask: Grey, at: tuple[int, int]
 ) -> tuple[Box, Grey]:
     """The ink's box in the picture, and the ink itself, stretched to 0 to 255."""
-    levels = contrast[own & (mask > 0)]
-    full, floor = float(np.percentile(levels, 75)), 0.12 * float(np.percentile(levels, 75))
+    inked = own & (mask > 0)
+    levels = contrast[inked]
+    # Three quarters of the ink are below the level that becomes 255; np.percentile is far slower.
+    rank = 3 * len(levels) // 4
+    full = float(np.partition(levels, rank)[rank])
+    floor = FLOOR * full
     stretched = (contrast.astype(np.float32) - floor) * (255.0 / max(full - floor, 1.0))
     ink = np.where(own, np.clip(stretched, 0, 255), 0).astype(np.uint8)
-    x, y, wide, high = cv2.boundingRect(np.asarray(own & (mask > 0), np.uint8))
+    x, y, wide, high = cv2.boundingRect(inked.astype(np.uint8))
     return (at[0] + x, at[1] + y, wide, high), ink
 
 
