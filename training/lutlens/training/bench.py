@@ -31,10 +31,13 @@ def _layers(*nodes: int) -> tuple[LayerSpec, ...]:
 
 NETWORKS = {
     "simple": NetworkSpec(
-        input_shape=(28, 28, 1), stages=(StageSpec(layers=_layers(2304, 384, 64, 360, 60, 10)),)
+        input_shape=(28, 28, 1),
+        jitter=0,
+        stages=(StageSpec(layers=_layers(2304, 384, 64, 360, 60, 10)),),
     ),
     "cnn": NetworkSpec(
         input_shape=(28, 28, 1),
+        jitter=0,
         stages=(
             StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(60, 30)),
             StageSpec(window=(3, 3), layers=_layers(150, 50)),
@@ -59,8 +62,8 @@ def train(
 ) -> None:
     """Measure training in images per second.
 
-    A step is a forward and a backward pass: random input bits to class scores, cross-entropy, and
-    the gradients of all tables and connection scores. The optimizer's step is not included; what
+    A step is a forward and a backward pass: random images, thresholds, class scores, cross-entropy,
+    and the gradients of all tables and connection scores. The optimizer's step is not included; what
     forward and backward need of the tables (their bits, their slopes) is worked out anew in every
     step, and is.
 
@@ -104,13 +107,16 @@ def measure(
 ) -> list[float]:
     """Images per second of forward and backward, of every round within `seconds`, by `clock`."""
     net = Network(spec, seed=1)
+    parameters = list(net.parameters())
     generator = torch.Generator().manual_seed(1)
-    bits = torch.randint(0, 2, (batch, *spec.input_shape), generator=generator).float()
+    images = torch.randint(
+        0, 256, (batch, *spec.input_shape), generator=generator, dtype=torch.uint8
+    )
     labels = torch.randint(0, spec.classes, (batch,), generator=generator)
 
     def step() -> None:
-        net.zero_grad()
-        nn.functional.cross_entropy(net(bits), labels).backward()  # type: ignore[no-untyped-call]
+        loss = nn.functional.cross_entropy(net(images), labels)
+        torch.autograd.grad(loss, parameters)
 
     for _ in range(3):
         step()

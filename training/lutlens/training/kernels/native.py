@@ -130,17 +130,18 @@ class Layer:
     ) -> None:
         self._library, self._smooth = library, smooth
         self._bases, self._offsets, self._candidates = bases, offsets.contiguous(), candidates
-        nodes, self._fan_in = offsets.shape
-        self._bits = torch.empty(nodes, dtype=torch.int64)
-        library.call("lutlens_harden", nodes, self._fan_in, int(smooth), tables, self._bits)
+        self._nodes, self._fan_in = offsets.shape
+        self._positions = bases.shape[0]
+        self._bits = torch.empty(self._nodes, dtype=torch.int64)
+        library.call("lutlens_harden", self._nodes, self._fan_in, int(smooth), tables, self._bits)
 
     def _shape(self, x: Tensor) -> tuple[Tensor | int, ...]:
         tiles, rows, _ = x.shape
         return (
             self._bases,
-            len(self._bases),
+            self._positions,
             self._offsets,
-            len(self._offsets),
+            self._nodes,
             self._fan_in,
             rows,
             tiles,
@@ -148,8 +149,7 @@ class Layer:
 
     def forward(self, x: Tensor, keep_address: bool) -> tuple[Tensor, Tensor | None]:
         """Bits, uint8 `[tiles, rows, 64]`, to bits and, if wanted, addresses of the same form."""
-        outputs = len(self._bases) * len(self._offsets)
-        y = torch.empty((len(x), outputs, TILE), dtype=torch.uint8)
+        y = torch.empty((x.shape[0], self._positions * self._nodes, TILE), dtype=torch.uint8)
         address = torch.empty_like(y) if keep_address else None
         self._library.call("lutlens_forward", *self._shape(x), x, self._bits, address, y)
         return y, address
@@ -165,7 +165,7 @@ class Layer:
         """The gradients of x, tables and scores, as far as they are wanted."""
         candidates = self._candidates.contiguous() if self._candidates is not None else None
         to_x = torch.empty(x.shape) if wanted[0] else None
-        to_tables = torch.empty((len(self._offsets), 1 << self._fan_in)) if wanted[1] else None
+        to_tables = torch.empty((self._nodes, 1 << self._fan_in)) if wanted[1] else None
         to_scores = torch.empty(candidates.shape) if wanted[2] and candidates is not None else None
         self._library.call(
             "lutlens_backward",
@@ -196,12 +196,12 @@ class Pool:
         """Bits, uint8 `[tiles, rows, 64]`, to bits."""
         height, width, channels = self._shape
         outputs = (height // self._size[0]) * (width // self._size[1]) * channels
-        y = torch.empty((len(x), outputs, TILE), dtype=torch.uint8)
-        self._library.call("lutlens_pool", len(x), *self._shape, *self._size, x, y)
+        y = torch.empty((x.shape[0], outputs, TILE), dtype=torch.uint8)
+        self._library.call("lutlens_pool", x.shape[0], *self._shape, *self._size, x, y)
         return y
 
     def backward(self, x: Tensor, gradient: Tensor) -> Tensor:
         to_x = torch.empty(x.shape)
-        sizes = (len(x), *self._shape, *self._size)
+        sizes = (x.shape[0], *self._shape, *self._size)
         self._library.call("lutlens_pool_backward", *sizes, x, gradient, to_x)
         return to_x
