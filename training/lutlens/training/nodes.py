@@ -106,7 +106,15 @@ class Lookup(NodeModel):
     def initial_tables(
         self, nodes: int, fan_in: int, generator: torch.Generator | None = None
     ) -> Tensor:
-        return 2 * torch.rand(nodes, 1 << fan_in, generator=generator) - 1
+        """A node begins as a random weighted majority of its inputs, at most 1 in size.
+
+        From linear functions gradients reach the first layers at once; from tables of noise a deep
+        network first stays at chance for some hundred steps.
+        """
+        inputs = torch.arange(1 << fan_in) >> torch.arange(fan_in)[:, None] & 1
+        weights = torch.randn(nodes, fan_in, generator=generator)
+        tables = weights @ (2.0 * inputs - 1)
+        return tables / tables.abs().amax(dim=1, keepdim=True)
 
     def constrain(self, tables: Tensor) -> None:
         tables.clamp_(-1.0, 1.0)
