@@ -9,7 +9,7 @@ from lutlens.board import registers as reg
 from lutlens.host.registers import registers
 from pl_bench import Bench
 
-LIMIT = {"timeout_time": 20, "timeout_unit": "ms"}
+LIMIT = {"timeout_time": 2, "timeout_unit": "ms"}  # of simulated time: 200,000 clocks
 
 
 @cocotb.test(**LIMIT)
