@@ -86,9 +86,7 @@ def test_without_json_there_is_a_table(net, shapes, tmp_path, capsys):
     assert png.exists()
 
 
-@pytest.mark.parametrize(
-    "engine", ["torch", "c", "model", pytest.param("rtl", marks=pytest.mark.rtl)]
-)
+@pytest.mark.parametrize("engine", ["torch", "c", "model"])
 @pytest.mark.parametrize("k", [1, 5])
 def test_engines_give_the_same_scores(net, shapes, engine, k):
     images = shapes[1].images
