@@ -49,6 +49,7 @@ class Service:
     def start(self) -> None:
         command = [str(Path(sys.executable).with_name("lutlens")), "serve", str(OVERLAY)]
         options = ["--device", "model", "--port", str(self.port)]
+        options += ["--source", "synthetic", "--source", "camera:0"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -137,7 +137,7 @@ export class Pad extends EventTarget {
       context.fillText("0 to 9, as large as you like", width / 2, width / 2);
     }
     this.#trace(context, width, token("--ink"));
-    if (document.activeElement === this.#canvas && this.#pointer === null) {
+    if (this.#canvas.matches(":focus-visible")) {
       context.beginPath();
       context.arc(this.#cursor.x * width, this.#cursor.y * width, (PEN * width) / 2, 0, 7);
       context.lineWidth = 2;
