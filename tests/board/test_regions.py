@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from lutlens.board import handwriting, regions
+from lutlens.board.detection import detect
 from lutlens.board.mnist import SIDE
+from lutlens.board.overlay import load
 from lutlens.board.sources import Box
 from lutlens.board.sources.synthetic import Scene, SyntheticSpec
+from lutlens.host.devices import open_device
+
+SHIPPED = Path(__file__).parents[2] / "overlays" / "digits"
 
 Image = npt.NDArray[np.uint8]
 
@@ -57,6 +64,25 @@ def test_most_digits_of_the_scene_are_found_and_hardly_anything_else() -> None:
             surplus += sum(all(overlap(box, known) < 0.5 for known in truth) for box in boxes)
     assert found >= 0.97 * truths
     assert surplus <= 0.03 * truths
+
+
+def test_the_shipped_network_reads_most_digits_of_the_scene() -> None:
+    truths = right = 0
+    with open_device("model") as device:
+        classifier = load(SHIPPED, device)
+        for seed in range(12):
+            scene = Scene(SyntheticSpec(seed=seed, fps=2))
+            for _ in range(5):
+                frame = scene.next()
+                found = detect(classifier, *regions.propose(frame.image), k=1)
+                truth = frame.truth or ()
+                truths += len(truth)
+                right += sum(
+                    any(overlap(d.box, box) >= 0.5 and d.digit == digit for d in found)
+                    for box, digit in truth
+                )
+        classifier.close()
+    assert right >= 0.9 * truths
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except ValidationError as error:
         first = error.errors()[0]
-        return _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 2)
+        return _fail(": ".join([*map(str, first["loc"]), first["msg"]]), 2)
     except (ValueError, OSError) as error:
         return _fail(str(error), 2)
     except RuntimeError as error:  # OverlayError, CoreError, SelfTestError; pynq's own
