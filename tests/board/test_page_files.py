@@ -15,8 +15,8 @@ NAMESPACES = {"http://www.w3.org/2000/svg"}
 
 
 def tokens(theme: str) -> dict[str, str]:
-    """The custom properties of style.css in a theme; the dark one is the base of both."""
-    css = (WEB / "style.css").read_text()
+    """The custom properties of tokens.css in a theme; the dark one is the base of both."""
+    css = (WEB / "tokens.css").read_text()
     base, light = re.findall(r":root(?:\[data-theme=\"light\"\])? \{(.*?)\n\}", css, re.S)[:2]
     found = dict(re.findall(r"(--[\w-]+): ([^;]+);", base))
     if theme == "light":

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from lutlens.board.pipeline import FrameResult
 
-# The resistor colour code, RGB; style.css has the same values.
+# The resistor colour code, RGB; tokens.css has the same values.
 DIGIT_COLOURS = (
     0x1B1D20,
     0x8B5A2B,
