@@ -77,7 +77,8 @@ def check(rtl: NetworkRtl, seed: int) -> None:
         frames.insert(4, frames[1][:, : max(1, width // 2)])
         run = rtl.run(frames, thresholds, seed=seed, gaps=gaps, stalls=stalls)
         for frame, scores in zip(frames, run.scores, strict=True):
-            if scores.size:
+            # A frame smaller than the image must not disturb the next; what it gives itself is undefined.
+            if frame.shape[0] >= height and frame.shape[1] >= width:
                 expected = oracle_scores(net, frame[np.newaxis], thresholds[np.newaxis])[0]
                 assert (scores == expected).all(), (frame.shape, gaps, stalls)
         if gaps == stalls == 0 and width > 1:

@@ -85,7 +85,8 @@ def test_gradients_are_those_of_the_definition(spec, batch, threads):
         for mode in ("auto", "avx2"):
             environment.setenv("LUTLENS_KERNELS", mode)
             got = results(network, x, weights)
-            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+            # Sums over the batch and positions in another order: single precision, and terms cancel.
+            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5 + 1e-6 * batch)
 
 
 def network_and_input() -> tuple[Network, torch.Tensor, torch.Tensor]:
