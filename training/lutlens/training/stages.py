@@ -6,7 +6,7 @@ Inside a network an activation map is `[height, width, channels, batch]`, the ba
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import torch
 from lutlens.training.layers import LutLayer
@@ -40,9 +40,7 @@ class Encoder(nn.Module):
 
     def thresholds(self, k: int = 1) -> Tensor:
         """uint8 `[k, bits]`: the ramp, thresholds of K passes evenly spread over their parts."""
-        phase = (torch.arange(k, dtype=torch.float64)[:, None] + 0.5) / k
-        part = torch.arange(self.bits, dtype=torch.float64)[None, :]
-        return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
+        return torch.tensor(_ramp(self.bits, k), dtype=torch.uint8)
 
     def forward(self, pixels: Tensor, thresholds: Tensor | None = None) -> Tensor:
         """Bits 0 and 1, uint8 `[height, width, channels * bits, batch]`.
@@ -60,13 +58,14 @@ class Encoder(nn.Module):
             pixels = pixels.unsqueeze(3)
         batch, height, width, channels = pixels.shape
         if thresholds is None and self.training and self.jitter > 0:
-            level = self._random_thresholds(pixels)
+            bits = pixels.unsqueeze(4) > self._random_thresholds(pixels)
         else:
-            chosen = self.thresholds()[0] if thresholds is None else thresholds
-            if chosen.shape != (self.bits,):
-                raise ValueError(f"thresholds: {list(chosen.shape)}, must be [{self.bits}]")
-            level = chosen.to(pixels.device)
-        bits = (pixels.unsqueeze(4) > level).view(torch.uint8)
+            levels = _ramp(self.bits, 1)[0] if thresholds is None else thresholds.tolist()
+            if len(levels) != self.bits:
+                raise ValueError(f"thresholds: {len(levels)} of them, must be {self.bits}")
+            # One plain number at a time: PyTorch compares with numbers ten times as fast as with tensors.
+            bits = torch.stack([pixels > level for level in levels], dim=4)
+        bits = bits.view(torch.uint8)
         # The kernels' tiles are filled from images as they lie in memory; so the batch stays outside.
         return bits.reshape(batch, height, width, channels * self.bits).permute(1, 2, 3, 0)
 
@@ -75,6 +74,14 @@ class Encoder(nn.Module):
         phase = 0.5 + self.jitter * (torch.rand(shape, device=pixels.device) - 0.5)
         part = torch.arange(self.bits, device=pixels.device)
         return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
+
+
+@cache
+def _ramp(bits: int, k: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        tuple(int(_LEVELS * (part + (i + 0.5) / k) / bits) for part in range(bits))
+        for i in range(k)
+    )
 
 
 class Stage(nn.Module):
