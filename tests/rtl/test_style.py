@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from lutlens.host.registers import RTL_DIRECTORY, write_rtl
+from lutlens.host.paths import RTL_DIRECTORY
+from lutlens.host.registers import write_rtl
 from lutlens.host.rtl import pl_sources
 from lutlens.host.verilator import lint
 

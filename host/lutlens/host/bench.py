@@ -16,7 +16,7 @@ from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Layer, Lutnet, Stage
-from lutlens.host.registers import REPOSITORY
+from lutlens.host.paths import REPOSITORY
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from rich.console import Console
 

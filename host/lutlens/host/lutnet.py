@@ -10,15 +10,14 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
+from lutlens.board.files import write_atomically
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
@@ -172,18 +171,7 @@ class Lutnet:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears whole or not at all."""
-        target = Path(path)
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as f:
-            try:
-                f.write(self.to_bytes())
-                f.close()
-                os.chmod(f.name, 0o644)
-                os.replace(f.name, target)
-            except BaseException:
-                os.unlink(f.name)
-                raise
+        write_atomically(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Lutnet:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from lutlens.host.paths import REPOSITORY, RTL_DIRECTORY
 from peakrdl_regblock import RegblockExporter
 from peakrdl_regblock.cpuif.passthrough import PassthroughCpuif
 from peakrdl_regblock.udps import ALL_UDPS
@@ -22,8 +23,6 @@ from systemrdl.compiler import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
 from systemrdl.rdltypes.builtin_enums import OnWriteType
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-RTL_DIRECTORY = REPOSITORY / "rtl"
 RDL_FILE = RTL_DIRECTORY / "lutlens.rdl"
 MODULE_NAME = "lutlens_registers"
 CONSTANTS_FILE = REPOSITORY / "board/lutlens/board/registers.py"

@@ -12,7 +12,8 @@ from functools import cache
 from lutlens.host import systemverilog
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.netlist import Netlist
-from lutlens.host.registers import RTL_DIRECTORY, write_rtl
+from lutlens.host.paths import RTL_DIRECTORY
+from lutlens.host.registers import write_rtl
 from lutlens.host.simplify import simplify
 
 _CORE = ("lutlens_encoder", "lutlens_scorer", "lutlens_core")

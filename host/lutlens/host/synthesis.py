@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lutlens.host.systemverilog import RTL
+from lutlens.host.paths import RTL_DIRECTORY
 
 TIMEOUT_S = 900.0
 
@@ -149,7 +149,10 @@ def _depth(module: Mapping[str, Any]) -> int:
 
 def _xilinx_sources() -> dict[str, str]:
     """What takes the place of technology-independent modules."""
-    return {path.name: path.read_text() for path in sorted((RTL / "network/xilinx").glob("*.sv"))}
+    return {
+        path.name: path.read_text()
+        for path in sorted((RTL_DIRECTORY / "network/xilinx").glob("*.sv"))
+    }
 
 
 def _yosys(folder: Path, timeout_s: float) -> None:

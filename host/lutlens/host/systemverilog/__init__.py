@@ -6,16 +6,14 @@ simulator or for synthesis. What is the same for every network is written by han
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lutlens.host.netlist import Netlist
+from lutlens.host.paths import RTL_DIRECTORY
 from lutlens.host.systemverilog.network import NetworkModule
 from lutlens.host.systemverilog.validation import GenerationError, validate
 
 __all__ = ["DEFAULT_MAX_WIDTH", "GenerationError", "NetworkModule", "generate", "sources"]
 
 DEFAULT_MAX_WIDTH = 640
-RTL = Path(__file__).resolve().parents[4] / "rtl"
 
 
 def generate(
@@ -38,6 +36,6 @@ def sources(
 ) -> dict[str, str]:
     """All of the network core: what `generate` gives, and the modules that every network uses."""
     generated = generate(netlist, build_id=build_id, max_width=max_width)
-    common = [*sorted((RTL / "network").glob("*.sv")), RTL / "lutlens_fifo.sv"]
+    common = [*sorted((RTL_DIRECTORY / "network").glob("*.sv")), RTL_DIRECTORY / "lutlens_fifo.sv"]
     # The package, which comes first, stays first.
     return generated | {path.name: path.read_text() for path in common}
