@@ -96,6 +96,7 @@ extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t cou
         if (taken) {
             top.s_axis_tvalid = 0;
             if (++sent == count) clocks[0] = now;
+            idle = 0;
         }
     }
     return received;
