@@ -188,6 +188,15 @@ def test_the_own_page_can_listen(desk: Desk) -> None:
         assert socket.receive_json()["type"] == "status"
 
 
+def test_a_listener_may_leave_at_any_moment(desk: Desk) -> None:
+    """Cancelled while it ended, the stream once raised a cancellation that was not its own."""
+    headers = {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"}
+    for _ in range(100):
+        with desk.client.websocket_connect(STREAM, headers=headers) as socket:
+            socket.receive_json()
+    assert desk.context.hub.viewers == 0
+
+
 # Limits
 
 

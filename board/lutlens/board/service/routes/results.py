@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Query, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from lutlens.board.service import errors, models, present
@@ -100,23 +101,21 @@ async def stream_results(
     credit = asyncio.Semaphore(window)
     fps = core.settings.stream_fps if pictures else 1000.0
     with core.hub.viewer(fps, depth=1 if pictures else RESULTS_DEPTH) as viewer:
-        tasks = [
-            asyncio.create_task(_receive(socket, credit)),
-            asyncio.create_task(_send(socket, core, viewer, pictures, credit if window else None)),
-        ]
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-    for task in done:
-        with contextlib.suppress(WebSocketDisconnect):
-            task.result()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_receive, socket, credit, tasks.cancel_scope)
+            with contextlib.suppress(WebSocketDisconnect):
+                await _send(socket, core, viewer, pictures, credit if window else None)
+            tasks.cancel_scope.cancel()
 
 
-async def _receive(socket: WebSocket, credit: asyncio.Semaphore) -> None:
-    while True:
-        await socket.receive_text()
-        credit.release()
+async def _receive(
+    socket: WebSocket, credit: asyncio.Semaphore, session: anyio.CancelScope
+) -> None:
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_text()
+            credit.release()
+    session.cancel()
 
 
 async def _send(
