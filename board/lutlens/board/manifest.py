@@ -43,10 +43,28 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class ScanGeometry(_Model):
+    """What a core that scans frames was built for.
+
+    step_y, step_x: pixels from one window to the next.
+    max_positions: windows of a frame whose scores can be added over passes.
+    max_windows: peaks that a result lists.
+    background: class of windows that show nothing; None if the network has no such class.
+    """
+
+    step_y: Size
+    step_x: Size
+    max_positions: Annotated[int, Field(ge=1, le=1 << 20)]
+    max_windows: Annotated[int, Field(ge=1, le=1024)]
+    background: Annotated[int, Field(ge=0, le=255)] | None = None
+
+
 class Geometry(_Model):
     """What the core was built for; all but `bits_per_class`, `max_width` and the names can be read back from registers.
 
     bits_per_class: the highest score of one pass; a score of K passes is at most K times that.
+    pixels_per_clock: that the network takes.
+    scan: of a core that scans frames; None for one that takes single images (batch mode).
     """
 
     image_width: Size
@@ -61,6 +79,8 @@ class Geometry(_Model):
     max_width: Size
     max_passes: Passes
     record_bytes: Annotated[int, Field(ge=32, le=1024)]
+    pixels_per_clock: Literal[1, 2, 4, 8] = 1
+    scan: ScanGeometry | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Geometry:
@@ -69,6 +89,9 @@ class Geometry(_Model):
             raise ValueError(f"record_bytes must be {right} for {len(self.classes)} classes")
         if self.max_width < self.image_width:
             raise ValueError(f"max_width must be at least image_width, {self.image_width}")
+        background = self.scan.background if self.scan else None
+        if background is not None and background >= len(self.classes):
+            raise ValueError(f"scan.background must be one of {len(self.classes)} classes")
         return self
 
 
