@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lutlens.board.manifest import Cells, Manifest, ManifestError, Resources
+from lutlens.board import scanning
+from lutlens.board.manifest import Cells, Manifest, ManifestError, Resources, ScanGeometry
 from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.hwh import ClockError
-from lutlens.host.lutnet import Lutnet
-from support.networks import random_lutnet
+from lutlens.host.lutnet import Lutnet, Stage
+from lutlens.host.scores import answers
+from support.networks import random_layers, random_lutnet
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,68 @@ def test_golden_vectors_are_varied_and_right(made: Path, lutnet_path: Path) -> N
         assert len(np.unique(vectors[f"scores_{k}"], axis=0)) > len(images) // 3
     assert images.min() == 0
     assert images.max() == 255
+
+
+def test_a_scan_build_says_what_it_scans(tmp_path: Path) -> None:
+    net = random_lutnet(3, stages=3, classes=4)
+    names = ("a", "b", scanning.BACKGROUND_LABEL, "c")
+    replace(net, classes=names).save(tmp_path / "n.lutnet")
+    manifest = overlay.generate(
+        tmp_path / "n.lutnet", tmp_path / "n", scan=True, pixels_per_clock=4, max_width=320
+    )
+    size = np.array(net.input_shape[:2])
+    assert net.output_size(*(size + 3 * np.array(net.step))) == (4, 4)
+    assert manifest.geometry.pixels_per_clock == 4
+    assert manifest.geometry.scan == ScanGeometry(
+        step_y=net.step[0], step_x=net.step[1], max_positions=4608, max_windows=64, background=2
+    )
+    assert Manifest.load(tmp_path / "n") == manifest
+    assert "A scan build" in (tmp_path / "n" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("max_width", [24, 640])
+def test_golden_frames_are_varied_and_right(
+    made: Path, lutnet_path: Path, tmp_path: Path, max_width: int
+) -> None:
+    lutnet = Lutnet.load(lutnet_path)
+    overlay.generate(lutnet_path, tmp_path / "n", scan=True, max_width=max_width)
+    with np.load(tmp_path / "n" / "vectors.npz", allow_pickle=False) as vectors:
+        frames = vectors["frames"]
+        assert frames.shape[2] % scanning.WIDTH_STEP == 0
+        assert lutnet.input_shape[1] <= frames.shape[2] <= max_width
+        for k in sorted(lutnet.thresholds):
+            scores = Executor(lutnet, simplified=False).scores(frames, k=k)
+            classes, margins = answers(scores)
+            found = vectors[f"cells_{k}"]
+            assert np.array_equal(scanning.cell_class(found), classes)
+            assert np.array_equal(scanning.cell_margin(found), margins)
+            assert np.array_equal(scanning.cell_score(found), scores.max(axis=-1))
+        assert len(np.unique(found)) > 5
+    assert frames.min() == 0
+    assert frames.max() == 255
+
+
+def test_what_a_scan_cannot_hold_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, nodes, classes in (("bits_per_class", 512, 2), ("classes", 256, 256)):
+        net = Lutnet(
+            (4, 8, 1),
+            1,
+            {1: np.full((1, 1), 128, np.uint8)},
+            (Stage((4, 8), random_layers(rng, 32, [nodes])),),
+            tuple(f"class {i}" for i in range(classes)),
+        )
+        net.save(tmp_path / f"{name}.lutnet")
+        with pytest.raises(overlay.OverlayError, match=name):
+            overlay.generate(tmp_path / f"{name}.lutnet", tmp_path / "x", scan=True)
+    random_lutnet(6, stages=2).save(tmp_path / "n.lutnet")
+    width = random_lutnet(6, stages=2).input_shape[1]
+    assert width % 8
+    with pytest.raises(overlay.OverlayError, match=r"max_width: .* at least"):
+        overlay.generate(tmp_path / "n.lutnet", tmp_path / "x", scan=True, max_width=width)
+    with pytest.raises(overlay.OverlayError, match="pixels_per_clock: 3"):
+        overlay.generate(tmp_path / "n.lutnet", tmp_path / "x", pixels_per_clock=3)
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_same_lutnet_gives_the_same_bytes(

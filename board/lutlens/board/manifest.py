@@ -24,6 +24,7 @@ Size = Annotated[int, Field(ge=1, le=8192)]
 Passes = Annotated[int, Field(ge=1, le=16)]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+PixelsPerClock = Literal[1, 2, 4, 8]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
@@ -79,7 +80,7 @@ class Geometry(_Model):
     max_width: Size
     max_passes: Passes
     record_bytes: Annotated[int, Field(ge=32, le=1024)]
-    pixels_per_clock: Literal[1, 2, 4, 8] = 1
+    pixels_per_clock: PixelsPerClock = 1
     scan: ScanGeometry | None = None
 
     @model_validator(mode="after")

@@ -22,6 +22,9 @@ BACKGROUND_LABEL = "background"
 NO_BACKGROUND = 0x1FF
 """What the register BACKGROUND holds for a network without that class."""
 MAX_SCALES = 8
+MAX_CLASSES = 255
+MAX_SCORE = 0xFFF
+"""The highest score, and margin, that a cell holds."""
 WIDTH_STEP = 8
 """Frames are so many pixels wide, or a multiple: whole beats of memory."""
 
@@ -41,7 +44,7 @@ SLOT_STEP = 32
 """Slots begin at multiples of so many bytes."""
 
 Cells = npt.NDArray[np.uint32]
-_CLASS, _MARGIN, _FIELD = 24, 12, 0xFFF
+_CLASS, _MARGIN = 24, 12
 
 
 def cells(
@@ -63,11 +66,11 @@ def cell_class(found: Cells) -> npt.NDArray[np.uint8]:
 
 
 def cell_margin(found: Cells) -> npt.NDArray[np.uint16]:
-    return (found >> _MARGIN & _FIELD).astype(np.uint16)
+    return (found >> _MARGIN & MAX_SCORE).astype(np.uint16)
 
 
 def cell_score(found: Cells) -> npt.NDArray[np.uint16]:
-    return (found & _FIELD).astype(np.uint16)
+    return (found & MAX_SCORE).astype(np.uint16)
 
 
 def peaks(found: Cells, background: int, min_margin: int) -> npt.NDArray[np.void]:

@@ -40,6 +40,13 @@ def generate(
     max_width: Annotated[
         int, typer.Option(metavar="PIXELS", help="Widest frame that the line buffers hold.")
     ] = DEFAULT_MAX_WIDTH,
+    pixels_per_clock: Annotated[
+        int, typer.Option(metavar="1|2|4|8", help="Pixels that the network takes a clock.")
+    ] = 1,
+    scan: Annotated[
+        bool,
+        typer.Option("--scan", help="A core that scans whole frames, not one for single images."),
+    ] = False,
     description: Annotated[
         str, typer.Option(metavar="TEXT", help="One sentence for the model card.")
     ] = "",
@@ -51,10 +58,21 @@ def generate(
     `overlay.json` with the hash of every file. The directory appears whole or not at all; an
     overlay that was there is replaced. The RTL is not in it: the lutnet reproduces it.
 
+    A batch build, the default, recognises single images. A scan build (`--scan`) takes frames of
+    any height, up to `--max-width` wide, and gives a class for every position of its window; a
+    class called `background` is what the network says where nothing is to be found.
+
         lutlens generate digits.lutnet --out overlays/digits
+        lutlens generate scan.lutnet --out overlays/scan --scan --pixels-per-clock 8
     """
     manifest = overlay.generate(
-        lutnet, out, clock_mhz=clock, max_width=max_width, description=description
+        lutnet,
+        out,
+        clock_mhz=clock,
+        max_width=max_width,
+        pixels_per_clock=pixels_per_clock,
+        scan=scan,
+        description=description,
     )
     if json_output:
         print(json.dumps({"overlay": str(out), **manifest.model_dump(mode="json")}))
@@ -80,14 +98,13 @@ def synth(
         lutlens synth overlays/digits --update
     """
     from lutlens.host.area import for_manifest, synthesise_all
+    from lutlens.host.rtl import Build
 
     lutnet, manifest = overlay.read(path)
     if update and manifest is None:
         raise typer.BadParameter(f"{path} is no overlay directory; --update needs one")
     with Console(stderr=True).status("synthesising, a minute or two"):
-        found = synthesise_all(
-            lutnet, manifest.geometry.max_width if manifest else DEFAULT_MAX_WIDTH
-        )
+        found = synthesise_all(lutnet, Build.of(manifest.geometry) if manifest else Build())
     if update:
         overlay.set_resources(path, for_manifest(found))
     if json_output:

