@@ -99,6 +99,8 @@ module lutlens_pl
     .ImageHeight(IMAGE_HEIGHT),
     .Classes    (CLASSES),
     .PixelBits  (PIXEL_BITS),
+    .Pixels     (1),
+    .MaxWidth   (MAX_WIDTH),
     .RecordBytes(RecordBytes)
   ) u_register_file (
     .aclk,
@@ -119,21 +121,24 @@ module lutlens_pl
     .s_axil_rresp,
     .s_axil_rvalid,
     .s_axil_rready,
-    .settings_o          (settings),
-    .clear_counters_o    (clear_counters),
-    .irq_o               (irq),
-    .busy_i              (busy),
-    .frame_tail_i        (frame_tail),
-    .result_head_i       (result_head),
-    .rings_cleared_i     (rings_cleared),
-    .record_written_i    (record_written),
-    .read_error_i        (read_error),
-    .write_error_i       (write_error),
-    .timeout_i           (timeout),
-    .counter_value_i     (counter_value),
-    .thresholds_wr_ack_i (thresholds_wr_ack),
-    .thresholds_rd_ack_i (thresholds_rd_ack),
-    .thresholds_rd_data_i(32'(thresholds_rd_data))
+    .settings_o           (settings),
+    .clear_counters_o     (clear_counters),
+    .irq_o                (irq),
+    .busy_i               (busy),
+    .frame_tail_i         (frame_tail),
+    .result_head_i        (result_head),
+    .rings_cleared_i      (rings_cleared),
+    .record_written_i     (record_written),
+    .read_error_i         (read_error),
+    .write_error_i        (write_error),
+    .timeout_i            (timeout),
+    .counter_value_i      (counter_value),
+    .thresholds_wr_ack_i  (thresholds_wr_ack),
+    .thresholds_rd_ack_i  (thresholds_rd_ack),
+    .thresholds_rd_data_i (32'(thresholds_rd_data)),
+    .frame_sizes_wr_ack_i (1'b0),
+    .frame_sizes_rd_ack_i (1'b0),
+    .frame_sizes_rd_data_i('0)
   );
 
   // ------------------------------------------------------------------ frames

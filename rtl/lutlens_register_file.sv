@@ -11,6 +11,8 @@ module lutlens_register_file
   parameter int unsigned        ImageHeight = 28,
   parameter int unsigned        Classes     = 10,
   parameter int unsigned        PixelBits   = 1,
+  parameter int unsigned        Pixels      = 1,
+  parameter int unsigned        MaxWidth    = 640,
   parameter int unsigned        RecordBytes = 32
 ) (
   input  logic                 aclk,
@@ -48,7 +50,11 @@ module lutlens_register_file
   input  logic          [31:0] counter_value_i,
   input  logic                 thresholds_wr_ack_i,
   input  logic                 thresholds_rd_ack_i,
-  input  logic          [31:0] thresholds_rd_data_i
+  input  logic          [31:0] thresholds_rd_data_i,
+  // Only scan builds have them
+  input  logic                 frame_sizes_wr_ack_i,
+  input  logic                 frame_sizes_rd_ack_i,
+  input  logic          [31:0] frame_sizes_rd_data_i
 );
   logic                register_req;
   logic                register_req_is_wr;
@@ -69,36 +75,49 @@ module lutlens_register_file
   assign irq_o = (settings_o.IRQ_STATUS.result.value && settings_o.IRQ_ENABLE.result.value) ||
       (settings_o.IRQ_STATUS.error.value && settings_o.IRQ_ENABLE.error.value);
 
-  always_comb begin
-    registers_in.BUILD_ID_LOW.value.next  = BuildId[31:0];
-    registers_in.BUILD_ID_HIGH.value.next = BuildId[63:32];
-    registers_in.IMAGE_WIDTH.value.next   = 16'(ImageWidth);
-    registers_in.IMAGE_HEIGHT.value.next  = 16'(ImageHeight);
-    registers_in.CLASSES.value.next       = 16'(Classes);
-    registers_in.ENCODER_BITS.value.next  = 8'(PixelBits);
-    registers_in.RECORD_BYTES.value.next  = 16'(RecordBytes);
-    registers_in.STATUS.busy.next         = busy_i;
-    registers_in.STATUS.read_error.hwset  = read_error_i;
-    registers_in.STATUS.read_error.hwclr  = clear_errors;
-    registers_in.STATUS.write_error.hwset = write_error_i;
-    registers_in.STATUS.write_error.hwclr = clear_errors;
-    registers_in.STATUS.watchdog.hwset    = timeout_i;
-    registers_in.STATUS.watchdog.hwclr    = clear_errors;
-    registers_in.IRQ_STATUS.result.hwset  = record_written_i;
-    registers_in.IRQ_STATUS.result.hwclr  = rings_cleared_i;
-    registers_in.IRQ_STATUS.error.hwset   = read_error_i || write_error_i || timeout_i;
-    registers_in.IRQ_STATUS.error.hwclr   = rings_cleared_i;
-    registers_in.FRAME_HEAD.value.hwclr   = rings_cleared_i;
-    registers_in.FRAME_TAIL.value.next    = frame_tail_i;
-    registers_in.RESULT_HEAD.value.next   = result_head_i;
-    registers_in.RESULT_TAIL.value.hwclr  = rings_cleared_i;
-    // Counters are read at once; writes have no effect.
-    registers_in.COUNTERS.wr_ack          = settings_o.COUNTERS.req && register_req_is_wr;
-    registers_in.COUNTERS.rd_ack          = settings_o.COUNTERS.req && !register_req_is_wr;
-    registers_in.COUNTERS.rd_data         = counter_value_i;
-    registers_in.THRESHOLDS.wr_ack        = thresholds_wr_ack_i;
-    registers_in.THRESHOLDS.rd_ack        = thresholds_rd_ack_i;
-    registers_in.THRESHOLDS.rd_data       = thresholds_rd_data_i;
+  assign registers_in.BUILD_ID_LOW.value.next = BuildId[31:0];
+  assign registers_in.BUILD_ID_HIGH.value.next = BuildId[63:32];
+  assign registers_in.IMAGE_WIDTH.value.next = 16'(ImageWidth);
+  assign registers_in.IMAGE_HEIGHT.value.next = 16'(ImageHeight);
+  assign registers_in.CLASSES.value.next = 16'(Classes);
+  assign registers_in.ENCODER_BITS.value.next = 8'(PixelBits);
+  assign registers_in.RECORD_BYTES.value.next = 16'(RecordBytes);
+  assign registers_in.FEATURES.scan.next = 1'(SCAN);
+  assign registers_in.FEATURES.pixels_per_clock.next = 4'(Pixels);
+  assign registers_in.MAX_WIDTH.value.next = 16'(MaxWidth);
+  assign registers_in.STATUS.busy.next = busy_i;
+  assign registers_in.STATUS.read_error.hwset = read_error_i;
+  assign registers_in.STATUS.read_error.hwclr = clear_errors;
+  assign registers_in.STATUS.write_error.hwset = write_error_i;
+  assign registers_in.STATUS.write_error.hwclr = clear_errors;
+  assign registers_in.STATUS.watchdog.hwset = timeout_i;
+  assign registers_in.STATUS.watchdog.hwclr = clear_errors;
+  assign registers_in.IRQ_STATUS.result.hwset = record_written_i;
+  assign registers_in.IRQ_STATUS.result.hwclr = rings_cleared_i;
+  assign registers_in.IRQ_STATUS.error.hwset = read_error_i || write_error_i || timeout_i;
+  assign registers_in.IRQ_STATUS.error.hwclr = rings_cleared_i;
+  assign registers_in.FRAME_HEAD.value.hwclr = rings_cleared_i;
+  assign registers_in.FRAME_TAIL.value.next = frame_tail_i;
+  assign registers_in.RESULT_HEAD.value.next = result_head_i;
+  assign registers_in.RESULT_TAIL.value.hwclr = rings_cleared_i;
+  // Counters are read at once; writes have no effect.
+  assign registers_in.COUNTERS.wr_ack = settings_o.COUNTERS.req && register_req_is_wr;
+  assign registers_in.COUNTERS.rd_ack = settings_o.COUNTERS.req && !register_req_is_wr;
+  assign registers_in.COUNTERS.rd_data = counter_value_i;
+  assign registers_in.THRESHOLDS.wr_ack = thresholds_wr_ack_i;
+  assign registers_in.THRESHOLDS.rd_ack = thresholds_rd_ack_i;
+  assign registers_in.THRESHOLDS.rd_data = thresholds_rd_data_i;
+
+  if (SCAN != 0) begin : gen_scan
+    assign registers_in.MAX_POSITIONS.value.next = 32'(SCAN_POSITIONS);
+    assign registers_in.MAX_WINDOWS.value.next   = 16'(SCAN_WINDOWS);
+    assign registers_in.FRAME_SIZES.wr_ack       = frame_sizes_wr_ack_i;
+    assign registers_in.FRAME_SIZES.rd_ack       = frame_sizes_rd_ack_i;
+    assign registers_in.FRAME_SIZES.rd_data      = frame_sizes_rd_data_i;
+  end else begin : gen_batch
+    logic unused_bits;
+
+    assign unused_bits = ^{frame_sizes_wr_ack_i, frame_sizes_rd_ack_i, frame_sizes_rd_data_i};
   end
 
   lutlens_axil u_axil (

@@ -11,7 +11,7 @@ from lutlens.board import registers as reg
 from lutlens.host import verilator
 from lutlens.host.devices import rtl
 from lutlens.host.devices.ddr import PAGE, Ddr, DeviceError
-from lutlens.host.rtl import network_sources, pl_sources
+from lutlens.host.rtl import Build, network_sources, pl_sources
 from support.networks import random_lutnet
 
 pytestmark = pytest.mark.rtl
@@ -52,7 +52,7 @@ def faulty(ports: str) -> str:
 @pytest.fixture(scope="module")
 def library() -> Path:
     lutnet = random_lutnet(1, stages=2, encoder_bits=2, degenerate=0.1)  # 14 beats an image
-    sources = network_sources(lutnet, 640) | pl_sources()
+    sources = network_sources(lutnet, Build()) | pl_sources(Build())
     ports = sources["lutlens_pl.sv"].partition("\n(\n")[2].partition("\n);")[0]
     sources["faulty_pl.sv"] = faulty(ports)
     harness = rtl.HARNESS.read_text()

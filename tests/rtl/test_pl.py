@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from cocotb_tools.runner import get_runner
-from lutlens.host.rtl import pl_sources
+from lutlens.host.rtl import Build, pl_sources
 from lutlens.host.verilator import environment
 
 HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ def test_pl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(HERE))  # the runner hands its path on to the simulator
     network = sorted((HERE / "sv").glob("lutlens_network*.sv"), reverse=True)
     sources = [path for path in network if path.stem.endswith("_pkg")]
-    for name, text in pl_sources().items():
+    for name, text in pl_sources(Build()).items():
         (tmp_path / name).write_text(text)
         sources.append(tmp_path / name)
     sources += [path for path in sorted((HERE / "sv").glob("*.sv")) if path not in sources]

@@ -7,6 +7,7 @@ from lutlens.board import registers as constants
 from lutlens.host.registers import (
     CONSTANTS_FILE,
     MARKDOWN_FILE,
+    Scan,
     markdown,
     python_constants,
     registers,
@@ -50,9 +51,24 @@ def test_constants_name_what_the_list_holds() -> None:
     assert by_name["THRESHOLD_15"].offset == last
     assert by_name["IRQ_STATUS"].access == "w1c"
     assert by_name["BUILD_ID_LOW"].reset is None
+    assert by_name["FRAME_SIZE_7"].offset == constants.FRAME_SIZE + 7 * constants.FRAME_SIZE_STRIDE
+    fields = {field.name: field.mask for field in by_name["FRAME_SIZE_0"].fields}
+    assert fields == {
+        "columns": constants.FRAME_SIZE_COLUMNS,
+        "rows": constants.FRAME_SIZE_ROWS,
+    }
+
+
+def test_what_only_scan_builds_have_is_told_apart() -> None:
+    scan_only = {register.offset for register in registers() if register.scan_only}
+    assert {constants.MAX_POSITIONS, constants.SCALES, constants.FRAME_SIZE} <= scan_only
+    assert not scan_only & {constants.FEATURES, constants.MAX_WIDTH, constants.FORMAT}
+    assert constants.SCAN_RESET[constants.BACKGROUND] == 0x1FF
+    assert not scan_only & constants.RESET.keys()
 
 
 def test_register_block_is_generated(tmp_path: Path) -> None:
-    package, module = write_rtl(tmp_path)
+    package, module = write_rtl(tmp_path, Scan(max_positions=77, max_windows=5))
     assert "package lutlens_registers_pkg" in package.read_text()
+    assert "SCAN_POSITIONS = 'h4d;" in package.read_text()
     assert "module lutlens_registers" in module.read_text()

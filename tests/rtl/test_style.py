@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from lutlens.host.paths import RTL_DIRECTORY
-from lutlens.host.registers import write_rtl
-from lutlens.host.rtl import pl_sources
+from lutlens.host.registers import Scan, write_rtl
+from lutlens.host.rtl import Build, pl_sources
 from lutlens.host.verilator import lint
 
 BENCH = Path(__file__).parent / "sv"
@@ -36,7 +36,7 @@ def test_lint(tmp_path: Path) -> None:
     folders = (RTL_DIRECTORY, RTL_DIRECTORY / "network", BENCH)
     files = [path for folder in folders for path in sorted(folder.glob("*.sv"))]
     rules = RTL_DIRECTORY / ".rules.verible_lint"
-    verible("lint", "--rules_config", rules, *files, *write_rtl(tmp_path))
+    verible("lint", "--rules_config", rules, *files, *write_rtl(tmp_path, Scan()))
 
 
 @pytest.mark.parametrize("directory", [RTL_DIRECTORY, BENCH], ids=["rtl", "bench"])
@@ -51,4 +51,4 @@ def test_verilator_wall() -> None:
     network = {
         path.name: path.read_text() for path in sorted(BENCH.glob("lutlens_network*.sv"))[::-1]
     }
-    lint(network | pl_sources(), "lutlens_pl")
+    lint(network | pl_sources(Build()), "lutlens_pl")

@@ -6,20 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lutlens.board import manifest
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.rtl import core_sources, network_sources, pl_sources
+from lutlens.host.rtl import Build, core_sources, network_sources, pl_sources
 from lutlens.host.synthesis import Resources, synthesise
 
 
-def synthesise_all(lutnet: Lutnet, max_width: int) -> dict[str, Resources]:
+def synthesise_all(lutnet: Lutnet, build: Build) -> dict[str, Resources]:
     """Resources by name: `core` is encoder, network and scorer; `pl` all of the logic.
 
-    max_width: columns of the widest frame.
     Raises GenerationError or SynthesisError.
     """
-    network = network_sources(lutnet, max_width)
+    network = network_sources(lutnet, build)
     tops = {
         "core": (network | core_sources(), "lutlens_core"),
-        "pl": (network | pl_sources(), "lutlens_pl"),
+        "pl": (network | pl_sources(build), "lutlens_pl"),
     }
     with ThreadPoolExecutor() as pool:  # each is a process of its own
         runs = {name: pool.submit(synthesise, *design) for name, design in tops.items()}

@@ -8,6 +8,7 @@ writes them anew.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +42,18 @@ _LINT_WAIVER = """\
 
 
 @dataclass(frozen=True)
+class Scan:
+    """What a build that scans frames has room for.
+
+    max_positions: window positions of a frame whose scores can be added over passes.
+    max_windows: peaks that a result lists.
+    """
+
+    max_positions: int = 4608
+    max_windows: int = 256
+
+
+@dataclass(frozen=True)
 class Field:
     """Bits `high` down to `low` of a register.
 
@@ -66,6 +79,7 @@ class Register:
 
     offset: bytes from the start of the register block.
     array: (NAME, index) of a member of an array, which is called `NAME_index`; else None.
+    scan_only: batch builds have nothing there.
     """
 
     name: str
@@ -73,6 +87,7 @@ class Register:
     fields: tuple[Field, ...]
     description: str
     array: tuple[str, int] | None = None
+    scan_only: bool = False
 
     @property
     def access(self) -> str:
@@ -91,17 +106,24 @@ class Register:
 @cache
 def registers() -> tuple[Register, ...]:
     """All registers by ascending offset; each member of an array is one."""
-    return tuple(sorted(_read_registers(_compile()), key=lambda register: register.offset))
+    batch = {register.name for register in _read_registers(_compile(None))}
+    found = (
+        dataclasses.replace(register, scan_only=register.name not in batch)
+        for register in _read_registers(_compile(Scan()))
+    )
+    return tuple(sorted(found, key=lambda register: register.offset))
 
 
-def write_rtl(directory: str | os.PathLike[str]) -> tuple[Path, Path]:
+def write_rtl(directory: str | os.PathLike[str], scan: Scan | None) -> tuple[Path, Path]:
     """Write the register block: its package and its module, in a compiler's order.
+
+    scan: None for a batch build.
 
     Its bus is PeakRDL's plain request and acknowledge; rtl/lutlens_axil.sv makes AXI4-Lite of it.
     """
     target = Path(directory)
     RegblockExporter().export(
-        _compile(),
+        _compile(scan),
         str(target),
         cpuif_cls=PassthroughCpuif,
         module_name=MODULE_NAME,
@@ -136,14 +158,25 @@ def python_constants() -> str:
             lines.append(f"{name}_STRIDE = {offsets[1] - offsets[0]}")
     lines.append("")
     for register in registers():
-        if register.array is None and len(register.fields) > 1:
+        if len(register.fields) > 1 and (register.array is None or register.array[1] == 0):
+            name = register.array[0] if register.array else register.name
             for field in register.fields:
-                lines.append(f"{register.name}_{field.name.upper()} = 0x{field.mask:08X}")
-    lines += ["", "# Registers whose value after reset is the same in every build.", "RESET = {"]
-    for register in registers():
-        if register.array is None and register.reset is not None:
-            lines.append(f"    {register.name}: 0x{register.reset:08X},")
-    return "\n".join([*lines, "}", ""])
+                lines.append(f"{name}_{field.name.upper()} = 0x{field.mask:08X}")
+    for scan_only, comment, name in (
+        (False, "Registers whose value after reset is the same in every build.", "RESET"),
+        (
+            True,
+            "The same, of registers that scan builds alone have; in others they read 0.",
+            "SCAN_RESET",
+        ),
+    ):
+        lines += ["", f"# {comment}", f"{name} = {{"]
+        for register in registers():
+            known = register.array is None and register.reset is not None
+            if known and register.scan_only == scan_only:
+                lines.append(f"    {register.name}: 0x{register.reset:08X},")
+        lines.append("}")
+    return "\n".join([*lines, ""])
 
 
 def markdown() -> str:
@@ -156,14 +189,16 @@ def markdown() -> str:
         "All registers are 32 bits wide, and so are writes (WSTRB is ignored). Other addresses",
         "read as zero and ignore writes. Access: ro read only, rw read and write, w1c write 1 to",
         "clear, w1 write 1 to start (reads as zero). A reset value of - is decided by the build or",
-        "by the core's work.",
+        "by the core's work. Registers with a * are those of scan builds: in batch builds they read as",
+        "zero and ignore writes.",
         "",
         "| offset | register | access | reset | |",
         "|---|---|---|---|---|",
     ]
     shown = [register for register in registers() if not register.array or register.array[1] == 0]
     for register in shown:
-        link = f"[{_title(register)}](#{_title(register).lower()})"
+        mark = "*" if register.scan_only else ""
+        link = f"[{_title(register)}](#{_title(register).lower()}){mark}"
         summary = _first_sentence(register.description)
         cells = [f"0x{register.offset:03X}", link, register.access, _hex(register.reset), summary]
         lines.append(f"| {' | '.join(cells)} |")
@@ -183,12 +218,18 @@ def markdown() -> str:
     return "\n".join([*lines, ""])
 
 
-def _compile() -> AddrmapNode:
+def _compile(scan: Scan | None) -> AddrmapNode:
     compiler = RDLCompiler()
     for udp in ALL_UDPS:
         compiler.register_udp(udp)
     compiler.compile_file(str(RDL_FILE))
-    return compiler.elaborate().top
+    room = scan or Scan()
+    parameters = {
+        "SCAN": scan is not None,
+        "SCAN_POSITIONS": room.max_positions,
+        "SCAN_WINDOWS": room.max_windows,
+    }
+    return compiler.elaborate(parameters=parameters).top
 
 
 def _read_registers(top: AddrmapNode) -> Iterator[Register]:

@@ -1,31 +1,53 @@
 """The SystemVerilog around the generated network: file name to text, in a compiler's order.
 
-The network and its package come first: `network_sources(...) | pl_sources()` is everything of the
-module `lutlens_pl`, `network_sources(...) | core_sources()` of `lutlens_core`.
+The network and its package come first: `network_sources(lutnet, build) | pl_sources(build)` is
+everything of the module `lutlens_pl`, `network_sources(...) | core_sources()` of `lutlens_core`.
 """
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 
+from lutlens.board.manifest import Geometry
 from lutlens.host import systemverilog
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.netlist import Netlist
 from lutlens.host.paths import RTL_DIRECTORY
-from lutlens.host.registers import write_rtl
+from lutlens.host.registers import Scan, write_rtl
 from lutlens.host.simplify import simplify
+from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 
 _CORE = ("lutlens_encoder", "lutlens_scorer", "lutlens_core")
 
 
-def network_sources(lutnet: Lutnet, max_width: int) -> dict[str, str]:
-    """The simplified network of a lutnet, for frames up to `max_width` columns.
+@dataclass(frozen=True)
+class Build:
+    """What the logic around a network is built for.
+
+    max_width: columns of the widest frame.
+    scan: None for batch mode.
+    """
+
+    max_width: int = DEFAULT_MAX_WIDTH
+    pixels_per_clock: int = 1
+    scan: Scan | None = None
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Build:
+        """What an overlay's manifest says."""
+        scan = geometry.scan and Scan(geometry.scan.max_positions, geometry.scan.max_windows)
+        return cls(geometry.max_width, geometry.pixels_per_clock, scan)
+
+
+def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
+    """The simplified network of a lutnet.
 
     Raises GenerationError of `lutlens.host.systemverilog`.
     """
     netlist, _ = simplify(Netlist.from_lutnet(lutnet))
-    return systemverilog.sources(netlist, build_id=lutnet.build_id, max_width=max_width)
+    return systemverilog.sources(netlist, build_id=lutnet.build_id, max_width=build.max_width)
 
 
 @cache
@@ -35,9 +57,9 @@ def core_sources() -> dict[str, str]:
 
 
 @cache
-def pl_sources() -> dict[str, str]:
+def pl_sources(build: Build) -> dict[str, str]:
     """The whole PL but the network: registers, rings, core."""
     with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
-        registers = {path.name: path.read_text() for path in write_rtl(folder)}
+        registers = {path.name: path.read_text() for path in write_rtl(folder, build.scan)}
     modules = {path.name: path.read_text() for path in sorted(RTL_DIRECTORY.glob("*.sv"))}
     return {**registers, **modules}

@@ -10,8 +10,9 @@ from lutlens.board.manifest import record_bytes
 from lutlens.host import golden
 from lutlens.host.c import Executor
 from lutlens.host.devices.ddr import Ddr, DeviceError
-from lutlens.host.devices.rtl import Rtl, Stalls, build
+from lutlens.host.devices.rtl import Rtl, Stalls, compile_pl
 from lutlens.host.lutnet import Lutnet
+from lutlens.host.rtl import Build
 
 WARM_UP = 4
 """Images before the count begins: by then the next ones are read ahead."""
@@ -52,7 +53,9 @@ def throughput(
     pixels = np.resize(golden.images(height, width), (count, height, width))
     frames[:count, : height * width] = pixels.reshape(count, -1)
 
-    logic = Rtl(build(lutnet, max_width), ddr, stalls, seed, poll_clocks=_step(height * width))
+    logic = Rtl(
+        compile_pl(lutnet, Build(max_width)), ddr, stalls, seed, poll_clocks=_step(height * width)
+    )
     try:
         logic.write(reg.PASSES, k)
         for i, levels in enumerate(lutnet.thresholds_for(k)):

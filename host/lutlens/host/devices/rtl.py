@@ -17,7 +17,7 @@ from lutlens.host import verilator
 from lutlens.host.devices.base import SimulatedDevice
 from lutlens.host.devices.ddr import Ddr, DeviceError
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.rtl import network_sources, pl_sources
+from lutlens.host.rtl import Build, network_sources, pl_sources
 
 POLL_CLOCKS = 1000
 _POLLED = frozenset({reg.STATUS, reg.FRAME_TAIL, reg.RESULT_HEAD})
@@ -65,14 +65,14 @@ class RtlDevice(SimulatedDevice):
         self.seed = seed
 
     def configure(self, lutnet: Lutnet, manifest: Manifest) -> Rtl:
-        library = build(lutnet, manifest.geometry.max_width)
+        library = compile_pl(lutnet, Build.of(manifest.geometry))
         return Rtl(library, self.ddr, self.stalls, self.seed)
 
 
 class Rtl:
     """A running simulation.
 
-    library: as `build` makes it.
+    library: as `compile_pl` makes it.
     poll_clocks: how far a read of a polled register runs the simulation first.
     """
 
@@ -145,10 +145,10 @@ class Rtl:
             raise DeviceError(f"the programmable logic broke an AXI rule: {breach.decode()}")
 
 
-def build(lutnet: Lutnet, max_width: int) -> Path:
+def compile_pl(lutnet: Lutnet, build: Build) -> Path:
     """The simulation of the whole programmable logic with this network, compiled once.
 
     Raises GenerationError, VerilatorError or CompilationError.
     """
-    sources = network_sources(lutnet, max_width) | pl_sources()
+    sources = network_sources(lutnet, build) | pl_sources(build)
     return verilator.build(sources, "lutlens_pl", HARNESS.read_text())
