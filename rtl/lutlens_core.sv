@@ -35,7 +35,7 @@ module lutlens_core
   logic                        scores_tvalid;
   logic                        scores_tready;
   // An image has one position, so the scorer finds its end by counting classes.
-  logic                        unused_scores_tuser;
+  logic [                 1:0] unused_scores_tuser;
   logic                        unused_scores_tlast;
 
   lutlens_encoder #(

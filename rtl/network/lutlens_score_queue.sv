@@ -1,68 +1,104 @@
-// Marks the last beat of a frame, and keeps beats until they are taken.
+// Marks the ends of rows and of the frame, and keeps beats until they are taken.
 //
 // Nothing before this queue can wait. So it says in time when room gets scarce (`room_o`): from then
-// on, at most `Reserve` more beats may come.
+// on, at most `Reserve` more positions may come.
 //
-// Whether a beat is its frame's last one is known only when the frame has ended, so the newest beat is
-// held until another one or the end of the frame comes.
+// Whether a position is the last one of its row is known only when the line has ended, and of the frame
+// only when that has. So a position is held until the next one comes or the frame has ended.
 
 module lutlens_score_queue #(
-  parameter int unsigned Width   = 6,
-  parameter int unsigned Depth   = 64,
-  parameter int unsigned Reserve = 32
+  parameter int unsigned Width     = 6,
+  parameter int unsigned Beats     = 1,
+  // Room for so many.
+  parameter int unsigned Positions = 16,
+  parameter int unsigned Reserve   = 8
 ) (
   input  logic             aclk,
   input  logic             aresetn,
   output logic             room_o,
   input  logic             valid_i,
-  // Last beat of its position.
+  // First and last beat of a position.
+  input  logic             first_i,
   input  logic             last_i,
   input  logic [Width-1:0] data_i,
-  // At least one clock after the frame's last beat, and before the next frame's first one is taken.
+  // Ends of line and frame: after the first beat of the last position before, and not after the first
+  // beat of the next position.
+  input  logic             eol_i,
   input  logic             eof_i,
   output logic [Width-1:0] m_axis_tdata,
   output logic             m_axis_tvalid,
   input  logic             m_axis_tready,
-  output logic             m_axis_tuser,
+  output logic [      1:0] m_axis_tuser,
   output logic             m_axis_tlast
 );
-  localparam int unsigned CountBits = $clog2(Depth + 1);
+  localparam int unsigned CountBits = $clog2(Positions + 1);
 
-  if (Reserve >= Depth) begin : gen_check_reserve
-    $error("Depth must be more than Reserve");
+  if (Reserve >= Positions) begin : gen_check_reserve
+    $error("Positions must be more than Reserve");
   end
 
-  logic             held_q;
-  logic [Width-1:0] data_q;
-  logic             last_q;
-  logic             write;
-  logic             read;
+  logic write_mark;
+  logic read_beat;
+  logic read_mark;
 
-  assign write = held_q && (valid_i || eof_i);
-  assign read  = m_axis_tvalid && m_axis_tready;
+  // ------------------------------------------------------------------ marks of a position
+
+  logic held_q;
+  logic row_q;
+  logic row_ends;
+  logic mark_valid;
+  logic last_of_row;
+  logic last_of_frame;
+
+  assign write_mark = held_q && (first_i || eof_i);
+  assign row_ends   = eol_i || row_q;
 
   always_ff @(posedge aclk) begin
     if (!aresetn) held_q <= 1'b0;
-    else held_q <= valid_i || (held_q && !eof_i);
-    if (valid_i) begin
-      data_q <= data_i;
-      last_q <= last_i;
-    end
+    else held_q <= first_i || (held_q && !eof_i);
+    row_q <= row_ends && held_q && !write_mark;
   end
 
   lutlens_fifo #(
-    .Width(Width + 2),
-    .Depth(Depth)
-  ) u_fifo (
+    .Width(2),
+    .Depth(Positions)
+  ) u_marks (
     .aclk,
     .aresetn,
     .clear_i     (1'b0),
-    .write_i     (write),
-    .write_data_i({eof_i, last_q, data_q}),
-    .valid_o     (m_axis_tvalid),
-    .data_o      ({m_axis_tlast, m_axis_tuser, m_axis_tdata}),
-    .read_i      (m_axis_tready)
+    .write_i     (write_mark),
+    .write_data_i({eof_i, row_ends}),
+    .valid_o     (mark_valid),
+    .data_o      ({last_of_frame, last_of_row}),
+    .read_i      (read_mark)
   );
+
+  // ------------------------------------------------------------------ beats
+
+  logic beat_valid;
+  logic last;
+
+  lutlens_fifo #(
+    .Width(Width + 1),
+    .Depth(Positions << $clog2(Beats))
+  ) u_beats (
+    .aclk,
+    .aresetn,
+    .clear_i     (1'b0),
+    .write_i     (valid_i),
+    .write_data_i({last_i, data_i}),
+    .valid_o     (beat_valid),
+    .data_o      ({last, m_axis_tdata}),
+    .read_i      (read_beat)
+  );
+
+  assign m_axis_tvalid = beat_valid && mark_valid;
+  assign m_axis_tuser  = {last_of_row, last};
+  assign m_axis_tlast  = last_of_frame && last;
+  assign read_beat     = m_axis_tvalid && m_axis_tready;
+  assign read_mark     = read_beat && last;
+
+  // ------------------------------------------------------------------ room
 
   logic [CountBits-1:0] count_q;
 
@@ -71,9 +107,9 @@ module lutlens_score_queue #(
       count_q <= '0;
       room_o  <= 1'b0;
     end else begin
-      if (write && !read) count_q <= count_q + 1'b1;
-      else if (read && !write) count_q <= count_q - 1'b1;
-      room_o <= count_q <= CountBits'(Depth - Reserve);
+      if (first_i && !read_mark) count_q <= count_q + 1'b1;
+      else if (read_mark && !first_i) count_q <= count_q - 1'b1;
+      room_o <= count_q <= CountBits'(Positions - Reserve);
     end
   end
 endmodule

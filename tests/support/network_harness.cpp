@@ -78,7 +78,7 @@ extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t cou
             if (received == capacity) return TooManyBeats;
             uint16_t* beat = scores + received * units;
             for (int i = 0; i < units; i++) beat[i] = field(top.m_axis_tdata, i * score_bits, score_bits);
-            marks[received] = top.m_axis_tuser | top.m_axis_tlast << 1;
+            marks[received] = top.m_axis_tuser | top.m_axis_tlast << 2;
             bool same = held_marks == marks[received] && std::equal(held.begin(), held.end(), beat);
             if (waiting && !same) return Unstable;
             held.assign(beat, beat + units);

@@ -103,10 +103,11 @@ class NetworkRtl:
             last = first + rows * columns * beats
             part = out[first:last].reshape(rows, columns, beats * units)
             scores.append(part[..., :classes])
-            marked = out_events[first:last].reshape(rows * columns, beats)
+            marked = out_events[first:last].reshape(rows, columns, beats)
             expected = np.zeros_like(marked)
-            expected[:, -1] = 1
-            expected[-1:, -1] = 3
+            expected[..., -1] = 1
+            expected[:, -1:] |= 2
+            expected[-1:, -1:, -1] |= 4
             assert (marked == expected).all(), "tuser or tlast is wrong"
             first = last
         return Run(scores, clocks[0] + 1, clocks[1] - clocks[0])

@@ -17,7 +17,7 @@ module lutlens_network
   output logic [UNITS*SCORE_BITS-1:0] m_axis_tdata,
   output logic                        m_axis_tvalid,
   input  logic                        m_axis_tready,
-  output logic                        m_axis_tuser,
+  output logic [                 1:0] m_axis_tuser,
   output logic                        m_axis_tlast
 );
   localparam int Room = 2;
@@ -35,8 +35,8 @@ module lutlens_network
 
   assign s_axis_tready = used < Room;
   assign m_axis_tvalid = used > 0 && due[0] == 0;
-  assign m_axis_tuser  = beat == BEATS - 1;
-  assign m_axis_tlast  = m_axis_tuser;
+  assign m_axis_tuser  = {1'b1, beat == BEATS - 1};
+  assign m_axis_tlast  = m_axis_tuser[0];
   assign m_axis_tdata  = fifo[0][beat*UNITS+:UNITS];
 
   always_comb begin
@@ -55,8 +55,8 @@ module lutlens_network
       automatic int now = used;
       for (int i = 0; i < Room; i++) if (due[i] != 0) due[i] <= due[i] - 1;
       if (m_axis_tvalid && m_axis_tready) begin
-        beat <= m_axis_tuser ? 0 : beat + 1;
-        if (m_axis_tuser) begin
+        beat <= m_axis_tuser[0] ? 0 : beat + 1;
+        if (m_axis_tuser[0]) begin
           for (int i = 0; i < Room - 1; i++) begin
             fifo[i] <= fifo[i+1];
             due[i]  <= (due[i+1] != 0) ? due[i+1] - 1 : 0;

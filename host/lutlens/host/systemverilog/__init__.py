@@ -17,25 +17,36 @@ DEFAULT_MAX_WIDTH = 640
 
 
 def generate(
-    netlist: Netlist, *, build_id: int, max_width: int = DEFAULT_MAX_WIDTH
+    netlist: Netlist,
+    *,
+    build_id: int,
+    max_width: int = DEFAULT_MAX_WIDTH,
+    pixels_per_clock: int = 1,
 ) -> dict[str, str]:
     """Package `lutlens_network_pkg` and module `lutlens_network` with what only this network has.
 
     netlist: of one image channel; simplified or not.
     build_id: of the lutnet, 64 bits.
     max_width: columns of the widest frame.
+    pixels_per_clock: 1, 2, 4 or 8 horizontal neighbours; a frame's width is a multiple of it.
 
     Returns file name to text, packages before their users. Raises GenerationError.
     """
-    validate(netlist, build_id, max_width)
-    return NetworkModule(netlist, build_id, max_width).render()
+    validate(netlist, build_id, max_width, pixels_per_clock)
+    return NetworkModule(netlist, build_id, max_width, pixels_per_clock).render()
 
 
 def sources(
-    netlist: Netlist, *, build_id: int, max_width: int = DEFAULT_MAX_WIDTH
+    netlist: Netlist,
+    *,
+    build_id: int,
+    max_width: int = DEFAULT_MAX_WIDTH,
+    pixels_per_clock: int = 1,
 ) -> dict[str, str]:
     """All of the network core: what `generate` gives, and the modules that every network uses."""
-    generated = generate(netlist, build_id=build_id, max_width=max_width)
+    generated = generate(
+        netlist, build_id=build_id, max_width=max_width, pixels_per_clock=pixels_per_clock
+    )
     common = [*sorted((RTL_DIRECTORY / "network").glob("*.sv")), RTL_DIRECTORY / "lutlens_fifo.sv"]
     # The package, which comes first, stays first.
     return generated | {path.name: path.read_text() for path in common}

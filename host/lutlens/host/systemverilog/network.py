@@ -13,7 +13,7 @@ from lutlens.host.systemverilog.stage import StageModule
 
 INPUT_LATENCY = 1
 
-ROOM_LATENCY = 3  # from a beat written to a pixel refused
+ROOM_LATENCY = 3  # from a position written to a pixel refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,7 @@ class NetworkModule:
     netlist: Netlist
     build_id: int
     max_width: int
+    pixels_per_clock: int = 1
 
     def render(self) -> dict[str, str]:
         """File name to text, packages before their users."""
@@ -101,19 +102,18 @@ class NetworkModule:
     def _pipeline(self) -> int:
         """Clocks from a pixel to the beat that it starts, when that is written to the queue."""
         stages = sum(stage.latency for stage in self.stages)
-        return INPUT_LATENCY + stages + self.score_latency + 1
+        return INPUT_LATENCY + stages + self.score_latency
 
     @property
     def latency(self) -> int:
-        return self._pipeline + self.beats
+        return self._pipeline + 1 + self.beats
 
     @property
     def queue_reserve(self) -> int:
-        """Beats that may still come when the queue says that room is scarce."""
-        positions = -(-(self._pipeline + ROOM_LATENCY) // self.stages[-1].strided.gap) + 1
-        return positions * self.beats + 1
+        """Positions that may still come when the queue says that room is scarce."""
+        return -(-(self._pipeline + ROOM_LATENCY) // self.stages[-1].strided.gap) + 1
 
     @property
-    def queue_depth(self) -> int:
+    def queue_positions(self) -> int:
         """More room than the reserve, so that a reader who keeps up never stops the core."""
-        return 1 << (self.queue_reserve + self.beats + 1).bit_length()
+        return 1 << (self.queue_reserve + 1).bit_length()

@@ -5,14 +5,18 @@ from __future__ import annotations
 from lutlens.host.netlist import Netlist
 
 MAX_MAX_WIDTH = 8192
+PIXELS_PER_CLOCK = (1,)
 
 
 class GenerationError(ValueError):
     """A network for which there is no SystemVerilog; the message names the field and its limit."""
 
 
-def validate(netlist: Netlist, build_id: int, max_width: int) -> None:
+def validate(netlist: Netlist, build_id: int, max_width: int, pixels_per_clock: int = 1) -> None:
     """Raises GenerationError."""
+    if pixels_per_clock not in PIXELS_PER_CLOCK:
+        numbers = ", ".join(map(str, PIXELS_PER_CLOCK))
+        raise GenerationError(f"pixels_per_clock: {pixels_per_clock}, must be one of {numbers}")
     _, width, channels = netlist.input_shape
     if channels != 1:
         raise GenerationError(f"input_shape: {channels} image channels, the core takes 1")
