@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from lutlens.board import handwriting, pipeline
 from lutlens.board.driver import CoreError
-from lutlens.board.overlay import Classifier, load
+from lutlens.board.overlay import LoadedOverlay, load
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.sources import Frame, Source, SourceError, SourceSpec
 from lutlens.board.sources.base import Pace
@@ -32,7 +33,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def classifier(directory: Path) -> Iterator[Classifier]:
+def classifier(directory: Path) -> Iterator[LoadedOverlay]:
     with open_device("model") as device:
         classifier = load(directory, device)
         yield classifier
@@ -46,7 +47,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(classifier: Classifier) -> Iterator[Callable[..., Pipeline]]:
+def run(classifier: LoadedOverlay) -> Iterator[Callable[..., Pipeline]]:
     """Starts a pipeline; at the end it is stopped, and has to have accounted for every frame."""
     started = []
 
@@ -108,7 +109,7 @@ class NoSpec(PageSpec):
 
 
 def test_five_seconds_of_the_scene_are_accounted_for(
-    run: Callable[..., Pipeline], classifier: Classifier
+    run: Callable[..., Pipeline], classifier: LoadedOverlay
 ) -> None:
     before = classifier.counters()
     pipeline = run(SyntheticSpec())
@@ -137,7 +138,7 @@ def test_five_seconds_of_the_scene_are_accounted_for(
 
 
 def test_a_detection_is_what_the_core_says_of_its_view(
-    run: Callable[..., Pipeline], classifier: Classifier
+    run: Callable[..., Pipeline], classifier: LoadedOverlay
 ) -> None:
     pipeline = run(PageSpec(), k=max(classifier.manifest.thresholds))
     wait_for(lambda: pipeline.latest is not None, "a frame")
@@ -147,6 +148,7 @@ def test_a_detection_is_what_the_core_says_of_its_view(
     assert 60 <= x <= x + width <= 88
     assert 40 <= y <= y + height <= 68
     answer = classifier.classify(found.view[np.newaxis], pipeline.k)
+    assert answer.scores is not None
     assert found.scores == tuple(answer.scores[0].tolist())
     assert (found.digit, found.margin) == (answer.classes[0], answer.margins[0])
     assert found.label == classifier.manifest.geometry.classes[found.digit]
@@ -160,7 +162,7 @@ def test_weak_detections_are_left_out(run: Callable[..., Pipeline]) -> None:
 
 
 def test_a_fast_source_is_dropped_from_not_queued(
-    run: Callable[..., Pipeline], classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Pipeline], classifier: LoadedOverlay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = classifier.classify
 
@@ -232,7 +234,7 @@ def test_a_source_that_never_opens_leaves_the_rest_alive(run: Callable[..., Pipe
 
 
 def test_the_core_failing_is_shown_and_its_frames_count_as_dropped(
-    run: Callable[..., Pipeline], classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Pipeline], classifier: LoadedOverlay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = run(PageSpec())
     with monkeypatch.context() as patch:
@@ -249,7 +251,7 @@ def test_the_core_failing_is_shown_and_its_frames_count_as_dropped(
 
 
 def test_pause_leaves_the_core_idle_and_resume_goes_on(
-    run: Callable[..., Pipeline], classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Pipeline], classifier: LoadedOverlay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, busy = classifier.classify, threading.Event()
 
@@ -275,21 +277,22 @@ def test_pause_leaves_the_core_idle_and_resume_goes_on(
 
 
 def test_another_overlay_takes_over(
-    run: Callable[..., Pipeline], classifier: Classifier, directory: Path
+    run: Callable[..., Pipeline], classifier: LoadedOverlay, tmp_path: Path
 ) -> None:
     pipeline = run(PageSpec(), k=max(classifier.manifest.thresholds))
-    thresholds = {k: v for k, v in classifier.manifest.thresholds.items() if k < pipeline.k}
-    other = Classifier(
-        classifier.manifest.model_copy(update={"thresholds": thresholds}),
-        classifier._driver,
-        "model",
-        125.0,
-    )
-    pipeline.swap_classifier(other)
-    assert pipeline.k == max(thresholds)
-    stood = pipeline.recognised
-    wait_for(lambda: pipeline.recognised > stood + 1, "frames by the other one")
-    assert pipeline.error is None
+    levels = {k: np.full((k, 1), 128, np.uint8) for k in (1, 2)}
+    replace(digits_lutnet(2), thresholds=levels).save(tmp_path / "net.lutnet")
+    overlay.generate(tmp_path / "net.lutnet", tmp_path / "other")
+    with open_device("model") as device:
+        other = load(tmp_path / "other", device)
+        pipeline.swap_classifier(other)
+        assert pipeline.k == 2
+        stood = pipeline.recognised
+        wait_for(lambda: pipeline.recognised > stood + 1, "frames by the other one")
+        assert pipeline.error is None
+        assert other.counters().frames_out > 0
+        pipeline.stop()
+        other.close()
 
 
 def test_it_starts_again_after_a_stop(run: Callable[..., Pipeline]) -> None:
@@ -326,12 +329,12 @@ def test_a_source_that_hangs_does_not_keep_it_from_stopping(
     hang.set()
 
 
-def test_a_k_without_thresholds_is_refused(classifier: Classifier) -> None:
+def test_a_k_without_thresholds_is_refused(classifier: LoadedOverlay) -> None:
     with pytest.raises(ValueError, match=r"k: 16; this overlay has thresholds for K = \["):
         Pipeline(classifier, PageSpec(), k=16)
 
 
-def test_rates_and_latencies_are_none_at_first(classifier: Classifier) -> None:
+def test_rates_and_latencies_are_none_at_first(classifier: LoadedOverlay) -> None:
     idle = Pipeline(classifier, PageSpec())
     assert idle.fps_captured == idle.fps_recognised == 0
     assert idle.latency_p50 is idle.latency_p99 is None

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from lutlens.board import handwriting, regions
-from lutlens.board.detection import detect
+from lutlens.board.detection import recognise
 from lutlens.board.mnist import SIDE
 from lutlens.board.overlay import load
 from lutlens.board.sources import Box
@@ -74,7 +74,7 @@ def test_the_shipped_network_reads_most_digits_of_the_scene() -> None:
             scene = Scene(SyntheticSpec(seed=seed, fps=2))
             for _ in range(5):
                 frame = scene.next()
-                found = detect(classifier, *regions.propose(frame.image), k=1)
+                found = recognise(classifier, *regions.propose(frame.image), k=1)
                 truth = frame.truth or ()
                 truths += len(truth)
                 right += sum(

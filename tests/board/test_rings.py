@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lutlens.board.manifest import record_bytes
-from lutlens.board.records import record_dtype
-from lutlens.board.rings import COUNT_MASK, FrameRing, RecordRing, distance, pieces
+from lutlens.board.records import record_dtype, sequence
+from lutlens.board.rings import COUNT_MASK, FrameRing, ResultRing, distance, pieces, slots_for
 
 COUNTS = st.integers(0, COUNT_MASK) | st.integers(COUNT_MASK - 40, COUNT_MASK)
 SLOTS = st.sampled_from([1, 2, 8, 16])
@@ -73,6 +73,13 @@ def test_pieces_are_at_most_two_and_name_every_slot(
     assert where == [((start + i) & COUNT_MASK) % slots for i in range(count)]
 
 
+@given(st.integers(1, 1 << 16))
+def test_slots_are_the_next_power_of_two(items: int) -> None:
+    slots = slots_for(items)
+    assert slots & (slots - 1) == 0
+    assert items <= slots < 2 * items
+
+
 def test_more_than_the_ring_holds_is_refused() -> None:
     with pytest.raises(ValueError, match="9 items do not fit a ring of 8 slots"):
         list(pieces(0, 9, 8))
@@ -92,7 +99,7 @@ def test_images_lie_in_their_slots_and_touch_no_other(
     device = Allocator()
     ring = FrameRing(slots, size, device)
     assert ring.address == Memory.device_address
-    assert ring.stride % 8 == 0
+    assert ring.stride % 32 == 0
     count = data.draw(st.integers(0, slots))
     images = np.arange(count * size, dtype=np.uint8).reshape(count, 1, size)
     ring.write(head, images)
@@ -107,15 +114,17 @@ def test_images_lie_in_their_slots_and_touch_no_other(
 
 @settings(max_examples=50, deadline=None)
 @given(COUNTS, st.data(), SLOTS)
-def test_records_come_back_in_order_as_copies(tail: int, data: st.DataObject, slots: int) -> None:
+def test_results_come_back_in_order_as_copies(tail: int, data: st.DataObject, slots: int) -> None:
     device = Allocator()
-    ring = RecordRing(slots, record_dtype(10), device)
-    memory = np.asarray(device.memory).view(ring.dtype)[:, 0]
+    dtype = record_dtype(10)
+    ring = ResultRing(slots, dtype.itemsize, device)
+    assert ring.stride == dtype.itemsize  # as the core lays records out
+    memory = np.asarray(device.memory).view(dtype)[:, 0]
     memory["sequence"] = np.arange(slots)
     count = data.draw(st.integers(0, slots))
-    records = ring.read(tail, count)
+    results = ring.read(tail, count)
     device.memory[:] = 0
     expected = [((tail + i) & COUNT_MASK) % slots for i in range(count)]
-    assert records["sequence"].tolist() == expected
+    assert sequence(results).tolist() == expected
     ring.close()
     assert device.memory.freed

@@ -1,53 +1,111 @@
-"""What the core makes of regions of an image."""
+"""From a picture to what is found in it: one way for overlays that take single images, one for those that scan."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from lutlens.board import regions, scanning
+from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.sources.base import Box
 
-if TYPE_CHECKING:
-    from lutlens.board.overlay import Classifier
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One region, recognised.
+    """A digit.
 
     digit, label: index and name of the class of the highest score.
     margin: distance of that score to the second.
-    scores: of all classes, added over passes.
+    scores: of all classes, added over passes; None where the core keeps the best only.
     view: uint8 `[28, 28]`, what the network saw.
+    track: the digit's number, the same from frame to frame; None where digits are not followed.
     """
 
     box: Box
     digit: int
     label: str
     margin: int
-    scores: tuple[int, ...]
-    view: npt.NDArray[np.uint8]
+    scores: tuple[int, ...] | None
+    view: Image
+    track: int | None = None
 
 
-def detect(
-    classifier: Classifier, boxes: Sequence[Box], views: npt.NDArray[np.uint8], k: int
+@dataclass(frozen=True, eq=False)
+class ClassMap:
+    """What the core says of every window of a frame, at the finest scale.
+
+    cells: uint32 `[rows, columns]`, as `lutlens.board.scanning` defines them.
+    origin: x, y of the first window's centre in the picture, pixels. pitch: from one to the next.
+    background: the class of windows that show nothing; None if the network has none.
+    """
+
+    cells: scanning.Cells
+    origin: tuple[float, float]
+    pitch: tuple[float, float]
+    background: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is in a picture. class_map: None where the core takes single images."""
+
+    detections: tuple[Detection, ...]
+    class_map: ClassMap | None = None
+
+
+class Detector(ABC):
+    """Finds digits in pictures with the loaded overlay. One thread at a time."""
+
+    @abstractmethod
+    def detect(self, image: Image, sequence: int, k: int, min_margin: int) -> Found:
+        """Of one frame of a source.
+
+        image: BGR uint8 `[h, w, 3]`. sequence: the frame's number, which grows.
+        k: passes. min_margin: weaker detections are left out.
+        Raises CoreError.
+        """
+
+    def close(self) -> None:  # noqa: B027, most hold nothing
+        """Free what it holds."""
+
+
+class RegionDetector(Detector):
+    """Cuts out what may be a digit, and has the core classify it.
+
+    centre_box: also look at the middle of the picture as a whole.
+    """
+
+    def __init__(self, overlay: LoadedOverlay, *, centre_box: bool = False) -> None:
+        self._overlay, self._centre_box = overlay, centre_box
+
+    def detect(self, image: Image, sequence: int, k: int, min_margin: int) -> Found:
+        boxes, views = regions.propose(image, centre_box=self._centre_box)
+        found = recognise(self._overlay, boxes, views, k)
+        return Found(tuple(d for d in found if d.margin >= min_margin))
+
+
+def recognise(
+    overlay: LoadedOverlay, boxes: Sequence[Box], views: Image, k: int
 ) -> list[Detection]:
     """Classify the views, uint8 `[n, 28, 28]`, of n boxes, in one batch. Raises CoreError."""
     if not boxes:
         return []
-    results = classifier.classify(views, k)
-    names = classifier.manifest.geometry.classes
+    results = overlay.classify(views, k)
+    names = overlay.manifest.geometry.classes
+    scores = results.scores
     return [
-        Detection(box, digit, names[digit], margin, tuple(scores), view)
-        for box, digit, margin, scores, view in zip(
-            boxes,
-            results.classes.tolist(),
-            results.margins.tolist(),
-            results.scores.tolist(),
-            views,
-            strict=True,
+        Detection(
+            box=box,
+            digit=int(results.classes[i]),
+            label=names[results.classes[i]],
+            margin=int(results.margins[i]),
+            scores=None if scores is None else tuple(scores[i].tolist()),
+            view=views[i],
         )
+        for i, box in enumerate(boxes)
     ]

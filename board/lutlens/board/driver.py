@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -11,8 +12,8 @@ import numpy.typing as npt
 import pynq
 from lutlens.board import registers as reg
 from lutlens.board.manifest import Manifest
-from lutlens.board.records import FLAG_READ_ERROR, record_dtype
-from lutlens.board.rings import COUNT_MASK, FrameRing, RecordRing, distance
+from lutlens.board.records import FLAG_READ_ERROR, FLAGS_BYTE, sequence
+from lutlens.board.rings import COUNT_MASK, FrameRing, ResultRing, distance
 
 VLNV = "lutlens:core:lutlens_pl:1.0"
 """Vendor, library, name, version: how the `.hwh` names the core, and pynq finds this driver."""
@@ -49,35 +50,55 @@ class HardwareCounters:
     watchdog_timeouts: int
 
 
+_ADDED = (
+    "frames_in",
+    "frames_out",
+    "frames_dropped",
+    "read_errors",
+    "write_errors",
+    "watchdog_timeouts",
+)
+"""Counters that go on where they were when the core is reset."""
+
+
 class LutlensDriver(pynq.DefaultIP):  # type: ignore[misc]
-    """Rings, registers and waits. One thread at a time."""
+    """Rings, registers and waits. One thread at a time.
+
+    device: where rings are allocated.
+    """
 
     bindto: ClassVar = [VLNV]
 
     def __init__(self, description: dict[str, Any]) -> None:
         super().__init__(description=description)
-        self._device = description["device"]
+        self.device = description["device"]
         self._frames: FrameRing | None = None
-        self._records: RecordRing | None = None
+        self._results: ResultRing | None = None
         self._head = self._tail = 0
         self._loaded: npt.NDArray[np.uint8] | None = None
+        self._former = dict.fromkeys(_ADDED, 0)
 
     def check(self, manifest: Manifest) -> None:
         """Compare what was built with what the manifest says. Raises CoreError."""
-        geometry = manifest.geometry
+        geometry, scan = manifest.geometry, manifest.geometry.scan
         major = self._read("VERSION") & reg.VERSION_MAJOR
         expected_major = reg.RESET[reg.VERSION] & reg.VERSION_MAJOR
         build_id = self._read("BUILD_ID_HIGH") << 32 | self._read("BUILD_ID_LOW")
+        features = geometry.pixels_per_clock << 8 | (scan is not None)
         for name, held, expected in (
             ("MAGIC", self._read("MAGIC"), reg.RESET[reg.MAGIC]),
             ("VERSION", major, expected_major),
             ("BUILD_ID", build_id, int(manifest.build_id, 16)),
+            ("FEATURES", self._read("FEATURES"), features),
             ("IMAGE_WIDTH", self._read("IMAGE_WIDTH"), geometry.image_width),
             ("IMAGE_HEIGHT", self._read("IMAGE_HEIGHT"), geometry.image_height),
             ("CLASSES", self._read("CLASSES"), len(geometry.classes)),
             ("ENCODER_BITS", self._read("ENCODER_BITS"), geometry.encoder_bits),
             ("MAX_PASSES", self._read("MAX_PASSES"), geometry.max_passes),
-            ("RECORD_BYTES", self._read("RECORD_BYTES"), geometry.record_bytes),
+            ("MAX_WIDTH", self._read("MAX_WIDTH"), geometry.max_width),
+            ("RECORD_BYTES", self._read("RECORD_BYTES"), 0 if scan else geometry.record_bytes),
+            ("MAX_POSITIONS", self._read("MAX_POSITIONS"), scan.max_positions if scan else 0),
+            ("MAX_WINDOWS", self._read("MAX_WINDOWS"), scan.max_windows if scan else 0),
         ):
             if held != expected:
                 raise CoreError(
@@ -85,40 +106,31 @@ class LutlensDriver(pynq.DefaultIP):  # type: ignore[misc]
                     "the core is of another build"
                 )
 
-    def open(self, manifest: Manifest) -> None:
-        """Check the core, give it rings, and let it run. Raises CoreError."""
-        self.check(manifest)
-        geometry = manifest.geometry
-        image_bytes = geometry.image_width * geometry.image_height * geometry.channels
-        self._frames = FrameRing(SLOTS, image_bytes, self._device)
-        self._records = RecordRing(SLOTS, record_dtype(len(geometry.classes)), self._device)
-        self.reset()
-        for name, value in (
-            ("FRAME_BASE", self._frames.address),
-            ("FRAME_STRIDE", self._frames.stride),
-            ("FRAME_SLOTS", SLOTS),
-            ("RESULT_BASE", self._records.address),
-            ("RESULT_SLOTS", SLOTS),
-            ("WATCHDOG_CYCLES", WATCHDOG_MARGIN * image_bytes * geometry.max_passes),
-        ):
-            self._write(name, value)
+    def begin(self, frames: FrameRing, results: ResultRing, settings: Mapping[int, int]) -> None:
+        """Work on these rings from now on, from frame 0; what was at work is abandoned.
 
-    def close(self) -> None:
-        """Stop the core, and free the rings once it is at rest."""
-        if self._frames is None or self._records is None:
-            return
-        self._write("CONTROL", reg.CONTROL_RESET)
-        self._wait("STATUS", 0, PATIENCE_S, mask=reg.STATUS_BUSY)
-        self._frames.close()
-        self._records.close()
-        self._frames = self._records = None
+        settings: further registers, by address. Raises CoreTimeout.
+        """
+        self.halt()
+        self._frames, self._results = frames, results
+        rings = {
+            reg.FRAME_BASE: frames.address,
+            reg.FRAME_STRIDE: frames.stride,
+            reg.FRAME_SLOTS: frames.slots,
+            reg.RESULT_BASE: results.address,
+            reg.RESULT_SLOTS: results.slots,
+        }
+        for offset, value in (rings | dict(settings)).items():
+            self.write(offset, value)
+        self._write("CONTROL", reg.CONTROL_ENABLE)
 
-    def reset(self) -> None:
-        """Abandon what is at work, empty the rings, clear counters and errors. Raises CoreTimeout."""
+    def halt(self) -> None:
+        """Abandon what is at work; the rings are empty then, and their memory may go. Raises CoreTimeout."""
+        self._former = self._totals()
         self._write("CONTROL", reg.CONTROL_RESET)
         self._wait("STATUS", 0, PATIENCE_S, mask=reg.STATUS_BUSY)
         self._head = self._tail = 0
-        self._write("CONTROL", reg.CONTROL_ENABLE)
+        self._frames = self._results = None
 
     def set_thresholds(self, thresholds: npt.NDArray[np.uint8]) -> None:
         """Thresholds of K passes, uint8 `[K, z]`; to be called while no frame is at work."""
@@ -132,54 +144,94 @@ class LutlensDriver(pynq.DefaultIP):  # type: ignore[misc]
         self._write("PASSES", len(thresholds))
         self._loaded = thresholds.copy()
 
-    def run(self, images: npt.NDArray[np.uint8], patience_s: float) -> npt.NDArray[np.void]:
-        """Put images through the core, and return their records in order.
-
-        images: uint8 `[n, height, width]`.
-        patience_s: how long to wait without a single frame being finished.
-
-        Raises CoreTimeout, or CoreError if a frame was dropped or read with errors. The core is reset
-        then, and ready for the next call.
-        """
+    @property
+    def room(self) -> int:
+        """Free slots of the ring of frames."""
         assert self._frames is not None
-        assert self._records is not None
-        try:
-            found = [
-                self._run_batch(images[i : i + SLOTS], patience_s)
-                for i in range(0, len(images), SLOTS)
-            ]
-        except CoreError:
-            self.reset()
-            raise
-        empty = np.empty(0, self._records.dtype)
-        return np.concatenate([empty, *found])
+        return self._frames.slots - distance(self._head, self.tail)
 
-    def counters(self) -> HardwareCounters:
-        return HardwareCounters(
-            **{f.name: self._read(f.name.upper()) for f in fields(HardwareCounters)}
-        )
+    @property
+    def tail(self) -> int:
+        """Frames that the core is done with since `begin`, modulo 2**32."""
+        return self._read("FRAME_TAIL")
 
-    def _run_batch(self, images: npt.NDArray[np.uint8], patience_s: float) -> npt.NDArray[np.void]:
-        """As `run`, for at most as many images as the rings have slots; both are empty before and after."""
+    def put(self, frames: npt.NDArray[np.uint8], skip: int = 0) -> None:
+        """Lay frames, uint8 `[n, ...]`, into the slots that are `skip` after those the core knows of."""
         assert self._frames is not None
-        assert self._records is not None
-        self._frames.write(self._head, images)
-        self._head = (self._head + len(images)) & COUNT_MASK
+        self._frames.write(self._head + skip & COUNT_MASK, frames)
+
+    def advance(self, count: int) -> None:
+        """Let the core take the next `count` slots, of which there must be so many free."""
+        self._head = (self._head + count) & COUNT_MASK
         self._write("FRAME_HEAD", self._head)
-        self._wait("FRAME_TAIL", self._head, patience_s)
+
+    def take(self) -> npt.NDArray[np.uint8]:
+        """All results that are there, uint8 `[n, bytes of a slot]`; their slots are free then."""
+        assert self._results is not None
         written = distance(self._read("RESULT_HEAD"), self._tail)
-        records = self._records.read(self._tail, written)
+        results = self._results.read(self._tail, written)
         self._tail = (self._tail + written) & COUNT_MASK
         self._write("RESULT_TAIL", self._tail)
-        damaged = int(np.count_nonzero(records["flags"] & FLAG_READ_ERROR))
-        if written != len(images) or damaged:
+        return results
+
+    def run(self, frames: npt.NDArray[np.uint8], patience_s: float) -> npt.NDArray[np.uint8]:
+        """Put frames through the core, and return their results in order.
+
+        frames: uint8 `[n, ...]`, of one size.
+        patience_s: how long to wait without a single frame being finished.
+
+        Raises CoreTimeout, or CoreError if a frame was dropped or read with errors. The core is begun
+        anew then, and ready for the next call.
+        """
+        assert self._frames is not None
+        assert self._results is not None
+        step = min(self._frames.slots, self._results.slots)
+        try:
+            found = [
+                self._run_some(frames[i : i + step], patience_s)
+                for i in range(0, len(frames), step)
+            ]
+        except CoreError:
+            self.begin(self._frames, self._results, {})
+            raise
+        return np.concatenate([np.empty((0, self._results.stride), np.uint8), *found])
+
+    def counters(self) -> HardwareCounters:
+        """The counters now; those of frames and errors count on when the core is begun anew."""
+        held = {f.name: self._read(f.name.upper()) for f in fields(HardwareCounters)}
+        return HardwareCounters(**held | self._totals(held))
+
+    def _totals(self, held: Mapping[str, int] | None = None) -> dict[str, int]:
+        return {
+            name: former + (self._read(name.upper()) if held is None else held[name])
+            for name, former in self._former.items()
+        }
+
+    def _run_some(self, frames: npt.NDArray[np.uint8], patience_s: float) -> npt.NDArray[np.uint8]:
+        """As `run`, for at most as many frames as the rings have slots; both are empty before and after."""
+        expected = (self._tail + np.arange(len(frames))) & COUNT_MASK
+        self.put(frames)
+        self.advance(len(frames))
+        self._wait("FRAME_TAIL", self._head, patience_s)
+        results = self.take()
+        damaged = int(np.count_nonzero(results[:, FLAGS_BYTE] & FLAG_READ_ERROR))
+        if len(results) != len(frames) or damaged:
             raise CoreError(
-                f"of {len(images)} frames {len(images) - written} were dropped and {damaged} read with "
-                f"errors: register STATUS holds {self._read('STATUS'):#x}, READ_ERRORS "
-                f"{self._read('READ_ERRORS')}, WRITE_ERRORS {self._read('WRITE_ERRORS')}, "
-                f"WATCHDOG_TIMEOUTS {self._read('WATCHDOG_TIMEOUTS')}"
+                f"of {len(frames)} frames {len(frames) - len(results)} were dropped and {damaged} read "
+                f"with errors: {self.errors()}"
             )
-        return records
+        numbers = sequence(results)
+        if not np.array_equal(numbers, expected):
+            raise CoreError(
+                f"results carry the numbers {numbers.tolist()}, must be {expected.tolist()}"
+            )
+        return results
+
+    def errors(self) -> str:
+        """The registers that tell of errors, for a message."""
+        names = ("READ_ERRORS", "WRITE_ERRORS", "WATCHDOG_TIMEOUTS")
+        held = ", ".join(f"{name} {self._read(name)}" for name in names)
+        return f"register STATUS holds {self._read('STATUS'):#x}, {held}"
 
     def _wait(self, name: str, expected: int, patience_s: float, mask: int = COUNT_MASK) -> None:
         """Poll a register, the longer the more seldom; patience starts again whenever its value changes."""

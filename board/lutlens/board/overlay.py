@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pynq
 from lutlens.board import selftest
-from lutlens.board.driver import (
-    PATIENCE_S,
-    VLNV,
-    CoreError,
-    HardwareCounters,
-    LutlensDriver,
-)
+from lutlens.board.classifier import Classifier, LoadedOverlay, Results
+from lutlens.board.driver import VLNV, CoreError, LutlensDriver
 from lutlens.board.manifest import Manifest
+from lutlens.board.scanner import Scanner
+
+__all__ = ["Classifier", "LoadedOverlay", "OverlayError", "Results", "Scanner", "load"]
 
 CLOCK_TOLERANCE = 0.01
 
@@ -32,96 +26,13 @@ class OverlayError(RuntimeError):
     """An overlay that this device cannot run."""
 
 
-@dataclass(frozen=True)
-class Results:
-    """What the core answered to n images.
-
-    classes: uint8 `[n]`; the class of the highest score.
-    margins: uint16 `[n]`; distance of the highest score to the second.
-    scores: uint16 `[n, classes]`, added over passes.
-    sequence: uint32 `[n]`; the frames' numbers since the core was reset.
-    """
-
-    classes: npt.NDArray[np.uint8]
-    margins: npt.NDArray[np.uint16]
-    scores: npt.NDArray[np.uint16]
-    sequence: npt.NDArray[np.uint32]
-
-
-class Classifier:
-    """A loaded overlay. Its methods may be called from any thread; calls queue up.
-
-    device_name: "board", or which simulated one: "model" or "rtl".
-    clock_mhz: FCLK0 as read back from the clock registers.
-    """
-
-    def __init__(
-        self, manifest: Manifest, driver: LutlensDriver, device_name: str, clock_mhz: float
-    ) -> None:
-        self.manifest, self.device_name, self.clock_mhz = manifest, device_name, clock_mhz
-        self._driver = driver
-        self._lock = threading.Lock()
-        self._thresholds = {
-            k: np.array(passes, np.uint8) for k, passes in manifest.thresholds.items()
-        }
-        self._open = True
-
-    @property
-    def name(self) -> str:
-        return self.manifest.name
-
-    def classify(
-        self,
-        images: npt.NDArray[np.uint8],
-        k: int | None = None,
-        timeout_s: float = PATIENCE_S,
-    ) -> Results:
-        """Recognise images at K passes (default: the fewest that there are thresholds for).
-
-        images: uint8 `[n, height, width]`, 255 = ink.
-        timeout_s: how long to wait without a single image being finished.
-
-        Raises ValueError for images or a K that do not fit the overlay, CoreError, CoreTimeout.
-        """
-        k = min(self._thresholds) if k is None else k
-        if k not in self._thresholds:
-            raise ValueError(
-                f"k: {k}; this overlay has thresholds for K = {sorted(self._thresholds)}"
-            )
-        geometry = self.manifest.geometry
-        shape = (geometry.image_height, geometry.image_width)
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != shape:
-            raise ValueError(
-                f"images: {images.dtype} {list(images.shape)}, must be uint8 [n, {shape[0]}, {shape[1]}]"
-            )
-        with self._lock:
-            if not self._open:
-                raise CoreError(f"overlay {self.name} was closed")
-            self._driver.set_thresholds(self._thresholds[k])
-            records = self._driver.run(images, timeout_s)
-        return Results(records["answer"], records["margin"], records["scores"], records["sequence"])
-
-    def counters(self) -> HardwareCounters:
-        """The core's own counters."""
-        with self._lock:
-            if not self._open:
-                raise CoreError(f"overlay {self.name} was closed")
-            return self._driver.counters()
-
-    def close(self) -> None:
-        """Stop the core and free its memory."""
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._driver.close()
-
-
 def load(
     directory: str | os.PathLike[str], device: Any | None = None, *, self_test: bool = True
-) -> Classifier:
+) -> LoadedOverlay:
     """Load an overlay directory onto a device, and replay its golden vectors before it is handed out.
 
-    The classifier that was loaded on this device before is closed, once the directory is found whole.
+    A `Scanner` if the overlay scans frames, else a `Classifier`. The one that was loaded on this device before is
+    closed, once the directory is found whole.
 
     device: a `pynq` device; None for pynq's active one.
 
@@ -149,16 +60,17 @@ def load(
             f"{root}: FCLK0 runs at {clock_mhz:g} MHz, overlay.json says {manifest.clock_mhz:g} MHz"
         )
     driver: LutlensDriver = getattr(overlay, drivers[0])
-    driver.open(manifest)
-    classifier = Classifier(manifest, driver, kind, clock_mhz)
-    _loaded[device] = classifier
+    driver.check(manifest)
+    make = Scanner if manifest.geometry.scan else Classifier
+    loaded: LoadedOverlay = make(manifest, driver, kind, clock_mhz)
+    _loaded[device] = loaded
     try:
         if self_test:
-            selftest.replay(classifier, root)
+            selftest.replay(loaded, root)
     except BaseException:
-        classifier.close()
+        loaded.close()
         raise
-    return classifier
+    return loaded
 
 
 def _active_device() -> Any:
@@ -169,7 +81,7 @@ def _active_device() -> Any:
 
 
 # What runs on each device: its registers would be the next overlay's, so it has to stop before.
-_loaded: weakref.WeakKeyDictionary[Any, Classifier] = weakref.WeakKeyDictionary()
+_loaded: weakref.WeakKeyDictionary[Any, LoadedOverlay] = weakref.WeakKeyDictionary()
 
 
 def _close_former(device: Any) -> None:

@@ -1,8 +1,9 @@
 """Source to results: one thread captures, one recognises, and whoever subscribed gets the results.
 
-    source -> newest frame -> regions -> core -> FrameResult -> subscriptions
+    source -> newest frame -> detector, with the core -> FrameResult -> subscriptions, history
 
-Between any two of them stands a place of bounded size that counts what it had to drop.
+Between any two of them stands a place of bounded size that counts what it had to drop. A pattern, where the core scans,
+takes no part in that: it lies in the core's ring already, and is replayed at the core's rate.
 """
 
 from __future__ import annotations
@@ -10,104 +11,42 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-from lutlens.board import regions
-from lutlens.board.detection import Detection, detect
-from lutlens.board.overlay import Classifier
-from lutlens.board.sources import Box, Frame, SourceSpec
+from lutlens.board.classifier import LoadedOverlay
+from lutlens.board.detection import Detection, Detector, RegionDetector
+from lutlens.board.rates import Latencies, Rate
+from lutlens.board.replay import TICK_S, Replay
+from lutlens.board.results import FrameResult, History, Recorded, Subscription
+from lutlens.board.scan_detection import ScanDetector
+from lutlens.board.scanner import Scanner
+from lutlens.board.sources import Frame, PatternSpec, SourceSpec
 
 __all__ = ["Detection", "FrameResult", "Pipeline", "Subscription"]
 
 RETRY_S = (0.5, 5.0)
 CORE_RETRY_S = 0.5
 JOIN_S = 5.0
-RATE_WINDOW_S = 2.0
-LATENCIES = 512
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class FrameResult:
-    """A recognised frame.
-
-    sequence: number of the frame as captured.
-    captured_at: `time.monotonic()` when it was captured.
-    latency_ms: from then until it was recognised.
-    image: BGR uint8 `[h, w, 3]`; not to be written to.
-    truth: see `Frame`.
-    """
-
-    sequence: int
-    captured_at: float
-    latency_ms: float
-    image: npt.NDArray[np.uint8]
-    detections: tuple[Detection, ...]
-    truth: tuple[tuple[Box, int], ...] | None
-
-
-class Subscription:
-    """The results from now on, newest kept: what does not fit pushes the oldest out. `dropped` counts those."""
-
-    def __init__(self, pipeline: Pipeline, maxlen: int) -> None:
-        self.dropped = 0
-        self._pipeline = pipeline
-        self._results: deque[FrameResult] = deque(maxlen=maxlen)
-        self._arrived = threading.Condition()
-
-    def get(self, timeout: float | None = None) -> FrameResult | None:
-        """The oldest result in the box; None if none comes within `timeout` seconds."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: bool(self._results), timeout)
-            return self._results.popleft() if self._results else None
-
-    def close(self) -> None:
-        self._pipeline._unsubscribe(self)
-
-    def _put(self, result: FrameResult) -> None:
-        with self._arrived:
-            if len(self._results) == self._results.maxlen:
-                self.dropped += 1
-            self._results.append(result)
-            self._arrived.notify()
-
-
-class _Rate:
-    """Events a second over the last two seconds."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-
-    def tick(self) -> None:
-        now = time.monotonic()
-        self._times.append(now)
-        while self._times[0] < now - RATE_WINDOW_S:
-            self._times.popleft()
-
-    @property
-    def per_second(self) -> float:
-        now = time.monotonic()
-        recent = [t for t in list(self._times) if t >= now - RATE_WINDOW_S]
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
 
 
 class Pipeline:
     """Runs from `start` to `stop`. Attributes without a method to change them are for reading.
 
-    captured, recognised, dropped: frames; captured = recognised + dropped + those at work (two at most).
+    captured: frames from the source, or given to the core in a replay.
+    recognised, dropped: of these; captured = recognised + dropped + those at work (two at most; in a replay,
+        as many as the ring holds).
+    shown: results that subscribers were offered; in a replay only the newest at every look.
     source_failures: how often the source could not be opened, or failed.
     error: what is wrong with the source or the core right now; None if nothing is.
     k, min_margin: may be set at any time; detections with a smaller margin are left out.
     latest: the newest result.
+    history: everything recognised in the last two seconds.
     """
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: LoadedOverlay,
         source: SourceSpec,
         *,
         k: int | None = None,
@@ -120,9 +59,12 @@ class Pipeline:
             offered = sorted(classifier.manifest.thresholds)
             raise ValueError(f"k: {self.k}; this overlay has thresholds for K = {offered}")
         self.min_margin = min_margin
-        self.captured = self.recognised = self.dropped = self.source_failures = 0
+        self.captured = self.recognised = self.dropped = self.shown = self.source_failures = 0
         self.latest: FrameResult | None = None
+        self.history = History()
         self._centre_box = centre_box
+        self._detector: Detector | None = None
+        self._replay: Replay | None = None
         self._spec = source
         self._source_error: str | None = None
         self._core_error: str | None = None
@@ -133,8 +75,8 @@ class Pipeline:
         self._stop = threading.Event()  # of this run: a thread that was left behind keeps its own
         self._threads: list[threading.Thread] = []
         self._subscriptions: list[Subscription] = []
-        self._capture_rate, self._recognise_rate = _Rate(), _Rate()
-        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._capture_rate, self._recognise_rate, self._show_rate = Rate(), Rate(), Rate()
+        self._latencies = Latencies()
 
     def start(self) -> None:
         """Begin. A source that cannot be opened is retried, not raised."""
@@ -185,13 +127,22 @@ class Pipeline:
         return self._recognise_rate.per_second
 
     @property
+    def fps_shown(self) -> float:
+        return self._show_rate.per_second
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the core replays a pattern from memory, at its own rate."""
+        return isinstance(self._spec, PatternSpec) and isinstance(self.classifier, Scanner)
+
+    @property
     def latency_p50(self) -> float | None:
-        """Captured to recognised, milliseconds, median of the last frames; None before the first."""
-        return self._latency(50)
+        """Of the last results, `latency_ms`, median; None before the first."""
+        return self._latencies.percentile(50)
 
     @property
     def latency_p99(self) -> float | None:
-        return self._latency(99)
+        return self._latencies.percentile(99)
 
     def pause(self) -> None:
         """Capture no more; returns when the core is idle."""
@@ -212,16 +163,19 @@ class Pipeline:
             self._spec, self._reopen = source, True
             self._changed.notify_all()
 
-    def swap_classifier(self, classifier: Classifier) -> None:
+    def swap_classifier(self, classifier: LoadedOverlay) -> None:
         """Go on with another overlay; K becomes the nearest that it has thresholds for."""
         with self._working:
-            self.classifier = classifier
+            self._release()
+            with self._changed:
+                self.classifier, self._reopen = classifier, True
+                self._changed.notify_all()
             offered = classifier.manifest.thresholds
             self.k = min(offered, key=lambda k: (abs(k - self.k), k))
             self._core_error = None
 
     def subscribe(self, maxlen: int = 8) -> Subscription:
-        subscription = Subscription(self, maxlen)
+        subscription = Subscription(maxlen, self._unsubscribe)
         with self._changed:
             self._subscriptions = [*self._subscriptions, subscription]
         return subscription
@@ -229,10 +183,6 @@ class Pipeline:
     def _unsubscribe(self, subscription: Subscription) -> None:
         with self._changed:
             self._subscriptions = [s for s in self._subscriptions if s is not subscription]
-
-    def _latency(self, percentile: float) -> float | None:
-        latencies = list(self._latencies)
-        return float(np.percentile(latencies, percentile)) if latencies else None
 
     def _drop_newest(self) -> None:
         if self._newest is not None:
@@ -246,6 +196,10 @@ class Pipeline:
         while not stop.is_set():
             with self._changed:
                 spec, self._reopen = self._spec, False
+                if self.replaying:
+                    self._source_error = None
+                    self._changed.wait_for(lambda: stop.is_set() or self._reopen)
+                    continue
             try:
                 source = spec.open()
                 try:
@@ -283,46 +237,111 @@ class Pipeline:
     def _recognise(self, stop: threading.Event) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: stop.is_set() or self._newest is not None)
-                if stop.is_set():
-                    return
-            with self._working:
-                with self._changed:
-                    if self._newest is None:  # the pipeline was paused
-                        continue
-                    (sequence, frame), self._newest = self._newest, None
-                result: FrameResult | None = None
-                try:
-                    result = self._result(sequence, frame)
-                except Exception as error:  # as above
-                    log.warning("frame %d: %s", sequence, error)
-                    self._core_error = str(error)
-                    with self._changed:
-                        self.dropped += 1
-            if result is None:
-                stop.wait(CORE_RETRY_S)
-            else:
+                self._changed.wait_for(
+                    lambda: (
+                        stop.is_set()
+                        or self._newest is not None
+                        or (self.replaying and not self._paused)
+                    )
+                )
+            if stop.is_set():
+                with self._working:
+                    self._release()
+                return
+            began = time.monotonic()
+            try:
+                with self._working:
+                    result = self._look() if self.replaying else self._next_result()
                 self._core_error = None
+            except Exception as error:  # as above
+                log.warning("%s", error)
+                self._core_error = str(error)
+                stop.wait(CORE_RETRY_S)
+                continue
+            if result is not None:
                 self._publish(result)
+            if self.replaying:
+                stop.wait(max(0.0, began + TICK_S - time.monotonic()))
+
+    def _next_result(self) -> FrameResult | None:
+        """Recognise the newest frame; None if there is none any more."""
+        with self._changed:
+            if self._newest is None:  # the pipeline was paused
+                return None
+            (sequence, frame), self._newest = self._newest, None
+        try:
+            result = self._result(sequence, frame)
+        except Exception:
+            self._count(dropped=1)
+            self._release()
+            raise
+        self._count(recognised=1)
+        recorded = Recorded(sequence, frame.captured_at, lambda: result)
+        self.history.add([recorded], frame.image.nbytes)
+        return result
 
     def _result(self, sequence: int, frame: Frame) -> FrameResult:
-        boxes, views = regions.propose(frame.image, centre_box=self._centre_box)
-        found = detect(self.classifier, boxes, views, self.k)
+        if self._replay is not None:
+            self._release()
+        if self._detector is None:
+            self._detector = (
+                ScanDetector(self.classifier)
+                if isinstance(self.classifier, Scanner)
+                else RegionDetector(self.classifier, centre_box=self._centre_box)
+            )
+        found = self._detector.detect(frame.image, sequence, self.k, self.min_margin)
         return FrameResult(
             sequence=sequence,
             captured_at=frame.captured_at,
             latency_ms=1000 * (time.monotonic() - frame.captured_at),
             image=frame.image,
-            detections=tuple(d for d in found if d.margin >= self.min_margin),
+            detections=found.detections,
             truth=frame.truth,
+            class_map=found.class_map,
         )
+
+    def _look(self) -> FrameResult | None:
+        """Look at what the core did with the pattern; the newest of it, if there is any."""
+        spec, settings = self._spec, (self.k, self.min_margin)
+        if self._paused or not isinstance(spec, PatternSpec):
+            self._release()
+            return None
+        assert isinstance(self.classifier, Scanner)
+        if self._replay is None or self._replay.settings != (spec, *settings):
+            self._release()
+            self._replay = Replay(self.classifier, spec, *settings, first=self.captured + 1)
+        try:
+            look = self._replay.look()
+        except Exception:
+            self._release()
+            raise
+        self._count(look.given, look.recognised, look.dropped)
+        self.history.add(look.recorded, look.size)
+        return look.shown
+
+    def _release(self) -> None:
+        """Give back what the core's memory is used for; a later frame takes it anew."""
+        detector, self._detector = self._detector, None
+        replay, self._replay = self._replay, None
+        if detector is not None:
+            detector.close()
+        if replay is not None:
+            self._count(*replay.close())
+
+    def _count(self, captured: int = 0, recognised: int = 0, dropped: int = 0) -> None:
+        with self._changed:
+            self.captured += captured
+            self.recognised += recognised
+            self.dropped += dropped
+        self._capture_rate.tick(captured)
+        self._recognise_rate.tick(recognised)
 
     def _publish(self, result: FrameResult) -> None:
         with self._changed:
-            self.recognised += 1
+            self.shown += 1
             subscriptions = self._subscriptions
         self.latest = result
-        self._recognise_rate.tick()
-        self._latencies.append(result.latency_ms)
+        self._show_rate.tick()
+        self._latencies.add(result.latency_ms)
         for subscription in subscriptions:
-            subscription._put(result)
+            subscription.put(result)

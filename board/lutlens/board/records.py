@@ -1,11 +1,15 @@
-"""Result records, as the core writes them into its ring."""
+"""Result records, as the core writes them into its ring; results of scans begin the same way."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from lutlens.board.manifest import record_bytes
 
 FLAG_READ_ERROR = 1
+FLAGS_BYTE = 5
 
 
 def record_dtype(classes: int) -> np.dtype[np.void]:
@@ -20,3 +24,9 @@ def record_dtype(classes: int) -> np.dtype[np.void]:
             "itemsize": record_bytes(classes),
         }
     )
+
+
+def sequence(results: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """The frames' numbers, uint32 `[n]`, of results as they lie in memory, uint8 `[n, bytes]`."""
+    numbers: npt.NDArray[Any] = np.ascontiguousarray(results[:, :4]).view("<u4")[:, 0]
+    return numbers

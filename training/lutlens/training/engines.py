@@ -84,7 +84,9 @@ def _device(lutnet: Lutnet, kind: Literal["model", "rtl"]) -> Iterator[Engine]:
             classifier = load(Path(folder, "network"), device)
 
             def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
-                return classifier.classify(images, k=len(thresholds)).scores
+                scores = classifier.classify(images, k=len(thresholds)).scores
+                assert scores is not None  # a build for single images keeps them all
+                return scores
 
             try:
                 yield Engine(scores_of, batch_size=BATCH if kind == "model" else RTL_BATCH)

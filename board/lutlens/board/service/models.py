@@ -48,9 +48,10 @@ class Recognition(_Model):
         Field(ge=0, description="Best score less the second best: how sure it is.", examples=[19]),
     ]
     scores: Annotated[
-        list[int],
+        list[int] | None,
         Field(
-            description="For each class, its bits that were 1, added over the passes.",
+            description="For each class, its bits that were 1, added over the passes; null where "
+            "the core scans whole frames, and keeps the best class only.",
             examples=[[9, 12, 14, 13, 8, 7, 3, 41, 10, 22]],
         ),
     ]
@@ -68,6 +69,14 @@ class Detection(Recognition):
     """A digit found in a picture."""
 
     box: Box
+    track: Annotated[
+        int | None,
+        Field(
+            description="The digit's number, the same from frame to frame; null where digits are "
+            "not followed.",
+            examples=[12],
+        ),
+    ] = None
 
 
 class Truth(_Model):

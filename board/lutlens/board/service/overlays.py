@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.manifest import CARD_NAME, MANIFEST_NAME, Manifest, ManifestError
-from lutlens.board.overlay import Classifier
 from lutlens.board.pipeline import Pipeline
 
 MAX_CARD_BYTES = 256 << 10
@@ -27,10 +27,10 @@ class OverlayFailed(RuntimeError):
 class OverlayShelf:
     """Overlay directories by name, and how to load one.
 
-    load: takes a directory and returns its classifier, self-test passed, on the device in use.
+    load: takes a directory and returns it, self-test passed, on the device in use.
     """
 
-    def __init__(self, directories: Iterable[Path], load: Callable[[Path], Classifier]) -> None:
+    def __init__(self, directories: Iterable[Path], load: Callable[[Path], LoadedOverlay]) -> None:
         self._load = load
         self._directories: dict[str, Path] = {}
         self._manifests: dict[str, Manifest] = {}
@@ -45,7 +45,7 @@ class OverlayShelf:
             self._manifests.setdefault(manifest.name, manifest)
 
     @classmethod
-    def beside(cls, directory: Path, load: Callable[[Path], Classifier]) -> OverlayShelf:
+    def beside(cls, directory: Path, load: Callable[[Path], LoadedOverlay]) -> OverlayShelf:
         """Offer the given overlay and those in the directories next to it."""
         directory = directory.resolve()
         others = sorted(path.parent for path in directory.parent.glob(f"*/{MANIFEST_NAME}"))
@@ -71,7 +71,7 @@ class OverlayShelf:
         except OSError:
             return ""
 
-    def load(self, name: str, pipeline: Pipeline) -> Classifier:
+    def load(self, name: str, pipeline: Pipeline) -> LoadedOverlay:
         """Load an offered overlay and let the pipeline use it. Blocking, seconds.
 
         Loading replaces what is in the programmable logic, so recognition pauses meanwhile; if it

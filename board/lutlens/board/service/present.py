@@ -16,7 +16,7 @@ def recognition_fields(detection: Detection) -> dict[str, object]:
         "digit": detection.digit,
         "label": detection.label,
         "margin": detection.margin,
-        "scores": list(detection.scores),
+        "scores": None if detection.scores is None else list(detection.scores),
         "view": base64.b64encode(detection.view.tobytes()).decode("ascii"),
     }
 
@@ -27,7 +27,9 @@ def box(corners: tuple[int, int, int, int]) -> models.Box:
 
 
 def detection(found: Detection) -> models.Detection:
-    return models.Detection.model_validate(recognition_fields(found) | {"box": box(found.box)})
+    return models.Detection.model_validate(
+        recognition_fields(found) | {"box": box(found.box), "track": found.track}
+    )
 
 
 def result(frame: FrameResult, skipped: int = 0) -> models.Result:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lutlens.board import mnist, regions
-from lutlens.board.detection import Detection, detect
+from lutlens.board import detection, mnist, regions, scan_detection
 from lutlens.board.driver import CoreError
+from lutlens.board.scanner import Scanner
 from lutlens.board.service import models, present, uploads
 from lutlens.board.service.context import Context
 from lutlens.board.service.errors import RequestError
@@ -35,17 +38,21 @@ def picture(core: Context, data: bytes, name: str, k: int) -> models.FileResult:
     height, width = image.shape[:2]
     geometry = core.pipeline.classifier.manifest.geometry
     direct = (height, width) == (geometry.image_height, geometry.image_width)
-    if direct:
-        boxes: list[Box] = [(0, 0, width, height)]
-        views = _grey(image)[np.newaxis]
-    else:
-        boxes, views = _regions(image)
+    overlay = core.pipeline.classifier
+    with _answering():
+        if direct:
+            views = _grey(image)[np.newaxis]
+            found = detection.recognise(overlay, [(0, 0, width, height)], views, k)
+        elif isinstance(overlay, Scanner):
+            found = list(scan_detection.search(overlay, image, k).detections)
+        else:
+            found = detection.recognise(overlay, *_regions(image), k)
     return models.FileResult(
         name=name,
         width=width,
         height=height,
         direct=direct,
-        detections=[present.detection(found) for found in _detect(core, boxes, views, k)],
+        detections=[present.detection(one) for one in found],
     )
 
 
@@ -60,7 +67,9 @@ def drawing(core: Context, data: bytes, k: int) -> models.Recognition | None:
     if not view.any():
         return None
     height, width = ink.shape
-    (found,) = _detect(core, [(0, 0, width, height)], view[np.newaxis], k)
+    box = (0, 0, width, height)
+    with _answering():
+        (found,) = detection.recognise(core.pipeline.classifier, [box], view[np.newaxis], k)
     return models.Recognition.model_validate(present.recognition_fields(found))
 
 
@@ -81,9 +90,10 @@ def _regions(image: npt.NDArray[np.uint8]) -> tuple[list[Box], Grey]:
     return whole, views
 
 
-def _detect(core: Context, boxes: list[Box], views: Grey, k: int) -> list[Detection]:
+@contextmanager
+def _answering() -> Iterator[None]:
     try:
-        return detect(core.pipeline.classifier, boxes, views, k)
+        yield
     except CoreError as error:
         raise RequestError(
             503, f"The core does not answer: {error}", {"Retry-After": "2"}

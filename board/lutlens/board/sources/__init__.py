@@ -5,6 +5,7 @@ from __future__ import annotations
 from lutlens.board.sources.base import Box, Frame, Source, SourceError, SourceSpec
 from lutlens.board.sources.camera import CameraSpec
 from lutlens.board.sources.folder import FolderSpec
+from lutlens.board.sources.pattern import PatternSpec
 from lutlens.board.sources.synthetic import SyntheticSpec
 from lutlens.board.sources.video import VideoSpec
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ __all__ = [
     "CameraSpec",
     "FolderSpec",
     "Frame",
+    "PatternSpec",
     "Source",
     "SourceError",
     "SourceSpec",
@@ -28,6 +30,7 @@ KINDS: dict[str, tuple[type[SourceSpec], str]] = {
     "video": (VideoSpec, "path"),
     "folder": (FolderSpec, "path"),
     "synthetic": (SyntheticSpec, "digits"),
+    "pattern": (PatternSpec, "seed"),
 }
 """Kind to its class, and the option that stands behind the colon on the command line."""
 

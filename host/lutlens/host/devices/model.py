@@ -1,35 +1,32 @@
 """The `model` device: the programmable logic's registers and rings in software, the network in C.
 
-Everything that software can see behaves as in the RTL, frame by frame; only time is made up: a
-frame takes as many cycles as it has pixels, times the passes, and all waiting frames are done when
-the register write that made them ready returns.
+Everything that software can see behaves as in the RTL, frame by frame; only time is made up: the
+network takes its pixels clock by clock without a pause, and all waiting frames are done when the
+register write that made them ready returns.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from lutlens.board import registers as reg
-from lutlens.board.manifest import Manifest, record_bytes
+from lutlens.board.manifest import Geometry, Manifest
 from lutlens.host.c import Executor
 from lutlens.host.devices.base import SimulatedDevice
 from lutlens.host.devices.ddr import Ddr
+from lutlens.host.devices.results import Bytes, Images, Kind, Scans
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.registers import registers
-from lutlens.host.scores import answers
 
 WORD = 0xFFFF_FFFF
 BEAT = 8
-BATCH = 1024
-"""Frames that are scored at once."""
+BATCH_PIXELS = 8 << 20
+"""Of the frames that are scored at once, at most; one frame may have more."""
 
-_WRITABLE = {
-    register.offset: sum(field.mask for field in register.fields if field.access == "rw")
-    for register in registers()
-}
 _COUNTERS = (
     reg.FRAMES_IN,
     reg.FRAMES_OUT,
@@ -44,41 +41,60 @@ _COUNTERS = (
 _RINGS = (reg.FRAME_HEAD, reg.FRAME_TAIL, reg.RESULT_HEAD, reg.RESULT_TAIL)
 
 
+class _Frame(NamedTuple):
+    """number: since reset. size: height and width. clocks: that it takes."""
+
+    number: int
+    size: tuple[int, int]
+    clocks: int
+
+
 class ModelDevice(SimulatedDevice):
     """Fast enough for a live view."""
 
     kind = "model"
 
     def configure(self, lutnet: Lutnet, manifest: Manifest) -> Model:
-        return Model(lutnet, self.ddr, lambda: self.fclk0_mhz)
+        return Model(lutnet, manifest.geometry, self.ddr, lambda: self.fclk0_mhz)
 
 
 class Model:
     """The core as software sees it.
 
     lutnet: the network.
+    geometry: what the core was built for.
     ddr: the memory that holds the rings.
     clock_mhz: gives the frequency at which CYCLES counts.
     """
 
-    def __init__(self, lutnet: Lutnet, ddr: Ddr, clock_mhz: Callable[[], float]) -> None:
-        self._executor = Executor(lutnet)
+    def __init__(
+        self, lutnet: Lutnet, geometry: Geometry, ddr: Ddr, clock_mhz: Callable[[], float]
+    ) -> None:
+        executor, scan = Executor(lutnet), geometry.scan
+        self._kind: Kind = (
+            Scans(lutnet, executor, scan, geometry.max_width) if scan else Images(lutnet, executor)
+        )
         self._ddr = ddr
+        self._pixels_per_clock = geometry.pixels_per_clock
         self._clock_mhz = clock_mhz
         self._since = time.monotonic()
-        self._height, self._width, _ = lutnet.input_shape
         self._encoder_bits = lutnet.encoder_bits
-        self._classes = len(lutnet.classes)
-        self._record_bytes = record_bytes(self._classes)
-        self._values = {register.offset: register.reset or 0 for register in registers()}
+        built = [register for register in registers() if scan or not register.scan_only]
+        self._writable = {
+            register.offset: sum(field.mask for field in register.fields if field.access == "rw")
+            for register in built
+        }
+        self._values = {register.offset: register.reset or 0 for register in built}
         self._values |= {
             reg.BUILD_ID_LOW: lutnet.build_id & WORD,
             reg.BUILD_ID_HIGH: lutnet.build_id >> 32,
-            reg.IMAGE_WIDTH: self._width,
-            reg.IMAGE_HEIGHT: self._height,
-            reg.CLASSES: self._classes,
-            reg.ENCODER_BITS: self._encoder_bits,
-            reg.RECORD_BYTES: self._record_bytes,
+            reg.IMAGE_WIDTH: lutnet.input_shape[1],
+            reg.IMAGE_HEIGHT: lutnet.input_shape[0],
+            reg.CLASSES: len(lutnet.classes),
+            reg.ENCODER_BITS: lutnet.encoder_bits,
+            reg.FEATURES: geometry.pixels_per_clock << 8 | (scan is not None),
+            reg.MAX_WIDTH: geometry.max_width,
+            **self._kind.constants,
         }
 
     def close(self) -> None:
@@ -97,7 +113,7 @@ class Model:
         if offset == reg.IRQ_STATUS:
             self._values[offset] &= ~value
             return
-        writable = _WRITABLE.get(offset, 0)
+        writable = self._writable.get(offset, 0)
         if writable:
             self._values[offset] = value & writable
         if offset == reg.CONTROL:
@@ -126,10 +142,6 @@ class Model:
     def _passes(self) -> int:
         return min(max(self._values[reg.PASSES], 1), MAX_PASSES)
 
-    @property
-    def _frame_cycles(self) -> int:
-        return self._passes * self._height * self._width
-
     def _pulses(self, value: int) -> None:
         if value & reg.CONTROL_RESET:
             for offset in (*_RINGS, *_COUNTERS, reg.STATUS, reg.IRQ_STATUS):
@@ -141,26 +153,35 @@ class Model:
                 self._values[offset] = 0
 
     def _run(self) -> None:
-        """Work until nothing waits or the ring of records is full."""
-        while count := min(self._ready, self._room, BATCH):
-            limit = self._values[reg.WATCHDOG_CYCLES]
-            if limit and self._frame_cycles > limit:
-                self._drop(count, reg.WATCHDOG_TIMEOUTS, reg.STATUS_WATCHDOG)
-            else:
-                self._recognise(count)
+        """Work until nothing waits or the ring of results is full."""
+        while frames := self._next():
+            self._recognise(frames)
 
-    def _drop(self, count: int, counter: int, status: int) -> None:
+    def _next(self) -> list[_Frame]:
+        """The frames to work on now; those that the watchdog would end are dropped on the way."""
+        frames: list[_Frame] = []
+        pixels = 0
+        limit = self._values[reg.WATCHDOG_CYCLES]
+        while len(frames) < min(self._ready, self._room) and pixels < BATCH_PIXELS:
+            number = self._values[reg.FRAME_TAIL] + len(frames) & WORD
+            size = self._kind.size(self._values, number)
+            clocks = self._passes * -(-size[0] * size[1] // self._pixels_per_clock)
+            if not limit or clocks <= limit:
+                frames.append(_Frame(number, size, clocks))
+                pixels += size[0] * size[1]
+            elif frames:
+                break
+            else:
+                self._drop(reg.WATCHDOG_TIMEOUTS, reg.STATUS_WATCHDOG)
+        return frames
+
+    def _drop(self, counter: int, status: int) -> None:
         for offset in (reg.FRAME_TAIL, reg.FRAMES_IN, reg.FRAMES_DROPPED, counter):
-            self._add(offset, count)
+            self._add(offset, 1)
         self._values[reg.STATUS] |= status
         self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_ERROR
 
-    def _recognise(self, count: int) -> None:
-        frames, bad_beats = self._fetch(count)
-        if bad_beats.any():
-            self._add(reg.READ_ERRORS, int(bad_beats.sum()) * self._passes)
-            self._values[reg.STATUS] |= reg.STATUS_READ_ERROR
-            self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_ERROR
+    def _recognise(self, frames: list[_Frame]) -> None:
         thresholds = np.array(
             [
                 list(self._values[reg.THRESHOLD + i * reg.THRESHOLD_STRIDE].to_bytes(4, "little"))
@@ -168,31 +189,45 @@ class Model:
             ],
             np.uint8,
         )[:, : self._encoder_bits]
-        scores = self._executor.scores(frames, thresholds=thresholds)[:, 0, 0, :]
-        for record in self._records(scores, bad_beats > 0):
-            self._store(record)
+        results: dict[int, list[tuple[int, Bytes]]] = {}
+        for size in dict.fromkeys(frame.size for frame in frames):
+            same = [frame for frame in frames if frame.size == size]
+            pixels, bad_beats = self._fetch(same)
+            if bad_beats.any():
+                self._add(reg.READ_ERRORS, int(bad_beats.sum()) * self._passes)
+                self._values[reg.STATUS] |= reg.STATUS_READ_ERROR
+                self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_ERROR
+            numbers = np.array([frame.number for frame in same])
+            found = self._kind.results(self._values, pixels, numbers, bad_beats > 0, thresholds)
+            results |= dict(zip(numbers.tolist(), found, strict=True))
+        for frame in frames:
+            self._store(results[frame.number], frame.clocks)
 
-    def _fetch(self, count: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """The next frames, uint8 `[count, height, width]`, and how many beats of each are in error.
+    def _fetch(self, frames: list[_Frame]) -> tuple[Bytes, npt.NDArray[np.int64]]:
+        """Frames of one size, uint8 `[n, height, width]`, and how many beats of each are in error.
 
         Such a beat reads as zeros.
         """
-        size = -(-self._height * self._width // BEAT) * BEAT  # whole beats are read
+        height, width = frames[0].size
+        packed = self._values[reg.FORMAT]
+        size = -(-height * width // 8) if packed else height * width
+        whole = -(-size // BEAT) * BEAT  # whole beats are read
         slots = max(1, self._values[reg.FRAME_SLOTS])
-        stride = self._values[reg.FRAME_STRIDE]
-        frames = np.zeros((count, size), np.uint8)
-        bad_beats = np.zeros(count, np.int64)
-        for i in range(count):
-            slot = (self._values[reg.FRAME_TAIL] + i) % slots
-            address = self._values[reg.FRAME_BASE] + slot * stride
-            if self._ddr.is_mapped(address, size):
-                frames[i] = self._ddr.view(address, size)
+        found = np.zeros((len(frames), whole), np.uint8)
+        bad_beats = np.zeros(len(frames), np.int64)
+        for i, frame in enumerate(frames):
+            address = self._values[reg.FRAME_BASE]
+            address += frame.number % slots * self._values[reg.FRAME_STRIDE]
+            if self._ddr.is_mapped(address, whole):
+                found[i] = self._ddr.view(address, whole)
             else:
-                bad_beats[i] = self._fetch_beats(address, frames[i])
-        pixels = frames[:, : self._height * self._width]
-        return pixels.reshape(count, self._height, self._width), bad_beats
+                bad_beats[i] = self._fetch_beats(address, found[i])
+        if packed:
+            bits = np.unpackbits(found, axis=1, bitorder="little", count=height * width)
+            return (bits * np.uint8(255)).reshape(-1, height, width), bad_beats
+        return found[:, :size].reshape(-1, height, width), bad_beats
 
-    def _fetch_beats(self, address: int, frame: npt.NDArray[np.uint8]) -> int:
+    def _fetch_beats(self, address: int, frame: Bytes) -> int:
         """A frame that lies outside of allocated memory in part; return its beats in error."""
         bad = 0
         for start in range(0, frame.size, BEAT):
@@ -202,34 +237,22 @@ class Model:
                 bad += 1
         return bad
 
-    def _records(
-        self, scores: npt.NDArray[np.uint16], flags: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.uint8]:
-        """uint8 `[n, record_bytes]`."""
-        classes, margins = answers(scores)
-        count = len(scores)
-        records = np.zeros((count, self._record_bytes), np.uint8)
-        sequence = self._values[reg.FRAME_TAIL] + np.arange(count, dtype=np.int64)
-        records[:, 0:4] = (sequence & WORD).astype("<u4")[:, None].view(np.uint8)
-        records[:, 4] = classes
-        records[:, 5] = flags
-        records[:, 6:8] = margins.astype("<u2")[:, None].view(np.uint8)
-        records[:, 8 : 8 + 2 * self._classes] = scores.astype("<u2").view(np.uint8)
-        return records
-
-    def _store(self, record: npt.NDArray[np.uint8]) -> None:
-        """Write one record, and count its frame."""
+    def _store(self, result: list[tuple[int, Bytes]], clocks: int) -> None:
+        """Write one result, and count its frame."""
+        stride = self._kind.stride(self._values)
         slot = self._values[reg.RESULT_HEAD] % max(1, self._values[reg.RESULT_SLOTS])
-        address = self._values[reg.RESULT_BASE] // self._record_bytes * self._record_bytes
-        address += slot * self._record_bytes
-        if not self._ddr.is_mapped(address, self._record_bytes):
-            self._drop(1, reg.WRITE_ERRORS, reg.STATUS_WRITE_ERROR)
+        align = self._kind.alignment
+        address = self._values[reg.RESULT_BASE] // align * align + slot * stride
+        if not all(self._ddr.is_mapped(address + start, max(1, len(d))) for start, d in result):
+            self._drop(reg.WRITE_ERRORS, reg.STATUS_WRITE_ERROR)
             return
-        self._ddr.view(address, self._record_bytes)[:] = record
+        for start, data in result:
+            if len(data):
+                self._ddr.view(address + start, len(data))[:] = data
         for offset in (reg.RESULT_HEAD, reg.FRAME_TAIL, reg.FRAMES_IN, reg.FRAMES_OUT):
             self._add(offset, 1)
-        for offset in (reg.FRAME_CYCLES, reg.LATENCY_LAST, reg.LATENCY_MAX):
-            self._values[offset] = self._frame_cycles
+        self._values[reg.FRAME_CYCLES] = self._values[reg.LATENCY_LAST] = clocks
+        self._values[reg.LATENCY_MAX] = max(self._values[reg.LATENCY_MAX], clocks)
         self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_RESULT
 
     def _add(self, offset: int, count: int) -> None:

@@ -1,0 +1,154 @@
+"""What the two kinds of core make of frames: a record for each image, or a scan of each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from lutlens.board import registers as reg
+from lutlens.board import scanning
+from lutlens.board.manifest import ScanGeometry
+from lutlens.board.records import FLAG_READ_ERROR, record_dtype
+from lutlens.host.c import Executor
+from lutlens.host.devices.ddr import DeviceError
+from lutlens.host.lutnet import Lutnet
+from lutlens.host.scores import answers, cells
+
+Bytes = npt.NDArray[np.uint8]
+Registers = Mapping[int, int]
+"""Values by address."""
+
+
+class Kind(Protocol):
+    """A kind of core."""
+
+    constants: Registers
+    """Registers that say what was built."""
+    alignment: int
+    """Bytes: the ring of results begins at a multiple of so many; lower address bits are ignored."""
+
+    def size(self, registers: Registers, number: int) -> tuple[int, int]:
+        """Height and width of frame `number` since reset."""
+
+    def stride(self, registers: Registers) -> int:
+        """Bytes from one result slot to the next."""
+
+    def results(
+        self,
+        registers: Registers,
+        frames: Bytes,
+        numbers: npt.NDArray[np.int64],
+        damaged: npt.NDArray[np.bool_],
+        thresholds: Bytes,
+    ) -> list[list[tuple[int, Bytes]]]:
+        """Of each frame, what is written to its slot: bytes and the offset where they go.
+
+        frames: uint8 `[n, h, w]`, of one size. numbers: theirs since reset. damaged: read with errors.
+        thresholds: uint8 `[K, z]`.
+        """
+
+
+class Images:
+    """Single images; every class's score is kept."""
+
+    def __init__(self, lutnet: Lutnet, executor: Executor) -> None:
+        self._executor = executor
+        self._record = record_dtype(len(lutnet.classes))
+        self._size = lutnet.input_shape[:2]
+        self.alignment = self._record.itemsize
+        self.constants: Registers = {reg.RECORD_BYTES: self._record.itemsize}
+
+    def size(self, registers: Registers, number: int) -> tuple[int, int]:
+        return self._size
+
+    def stride(self, registers: Registers) -> int:
+        return self._record.itemsize
+
+    def results(
+        self,
+        registers: Registers,
+        frames: Bytes,
+        numbers: npt.NDArray[np.int64],
+        damaged: npt.NDArray[np.bool_],
+        thresholds: Bytes,
+    ) -> list[list[tuple[int, Bytes]]]:
+        scores = self._executor.scores(frames, thresholds=thresholds)[:, 0, 0, :]
+        records = np.zeros((len(frames), self._record.itemsize), np.uint8)
+        fields = records.view(self._record)[:, 0]
+        fields["sequence"] = numbers
+        fields["answer"], fields["margin"] = answers(scores)
+        fields["flags"] = damaged * FLAG_READ_ERROR
+        fields["scores"] = scores
+        return [[(0, record)] for record in records]
+
+
+class Scans:
+    """Whole frames, of up to eight sizes in turn; of every window the best class is kept."""
+
+    alignment = scanning.SLOT_STEP
+
+    def __init__(
+        self, lutnet: Lutnet, executor: Executor, scan: ScanGeometry, max_width: int
+    ) -> None:
+        self._executor = executor
+        self._image = lutnet.input_shape[:2]
+        self._max_width = max_width
+        self._max_windows = scan.max_windows
+        self.constants: Registers = {
+            reg.RECORD_BYTES: 0,
+            reg.MAX_POSITIONS: scan.max_positions,
+            reg.MAX_WINDOWS: scan.max_windows,
+        }
+
+    def _scale(self, registers: Registers, number: int) -> int:
+        return number % min(max(registers[reg.SCALES], 1), scanning.MAX_SCALES)
+
+    def size(self, registers: Registers, number: int) -> tuple[int, int]:
+        """Raises DeviceError for a size that the core cannot be set to."""
+        scale = self._scale(registers, number)
+        held = registers[reg.FRAME_SIZE + scale * reg.FRAME_SIZE_STRIDE]
+        height, width = held >> 16, held & 0xFFFF
+        step = 64 if registers[reg.FORMAT] else scanning.WIDTH_STEP
+        if (
+            height < self._image[0]
+            or not self._image[1] <= width <= self._max_width
+            or width % step
+        ):
+            raise DeviceError(
+                f"FRAME_SIZE_{scale} holds {width}x{height}, must be {self._image[1]} to "
+                f"{self._max_width} in steps of {step}, by {self._image[0]} or more"
+            )
+        return height, width
+
+    def stride(self, registers: Registers) -> int:
+        return registers[reg.RESULT_STRIDE]
+
+    def results(
+        self,
+        registers: Registers,
+        frames: Bytes,
+        numbers: npt.NDArray[np.int64],
+        damaged: npt.NDArray[np.bool_],
+        thresholds: Bytes,
+    ) -> list[list[tuple[int, Bytes]]]:
+        maps = cells(self._executor.scores(frames, thresholds=thresholds))
+        headers = np.zeros(len(frames), scanning.HEADER)
+        headers["sequence"] = numbers
+        headers["scale"] = [self._scale(registers, int(number)) for number in numbers]
+        headers["flags"] = damaged * FLAG_READ_ERROR
+        headers["rows"], headers["columns"] = maps.shape[1:]
+        return [self._result(registers, headers[i : i + 1], maps[i]) for i in range(len(frames))]
+
+    def _result(
+        self, registers: Registers, header: npt.NDArray[np.void], found: scanning.Cells
+    ) -> list[tuple[int, Bytes]]:
+        windows = scanning.peaks(found, registers[reg.BACKGROUND], registers[reg.MIN_MARGIN])
+        listed = windows[: self._max_windows]
+        header["found"], header["windows"] = min(len(windows), 0xFFFF), len(listed)
+        return [
+            (0, header.view(np.uint8)),
+            (scanning.HEADER.itemsize, listed.view(np.uint8)),
+            (scanning.map_offset(self._max_windows), found.astype("<u4").ravel().view(np.uint8)),
+        ]
