@@ -10,7 +10,7 @@ from lutlens.host.lutnet import Layer, Lutnet, Stage
 WINDOW, SIDE, STEP = 14, 10, 2
 """Pixels of a window, of the square in its middle, and from one window to the next."""
 CLASSES = (BACKGROUND_LABEL, "square")
-NEEDED = 30
+NEEDED = 32
 """Score of the background, whatever is in the window."""
 
 Box = tuple[int, int, int, int]
@@ -22,7 +22,7 @@ def squares_lutnet() -> Lutnet:
     edge = (WINDOW - SIDE) // 2
     square[edge:-edge, edge:-edge] = True
     probed = np.zeros_like(square)
-    probed[edge:-edge:3, edge:-edge:3] = True  # 16 inside
+    probed[edge + 2 : -edge - 2 : 2, edge + 2 : -edge - 2] = True  # 18 inside
     probed[0, ::2] = probed[-1, ::2] = probed[1:-1:4, 0] = probed[1:-1:4, -1] = True  # 20 outside
     pixels = np.flatnonzero(probed)
     buffer, inverter = 0b10, 0b01

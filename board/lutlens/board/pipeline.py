@@ -65,6 +65,7 @@ class Pipeline:
         self._centre_box = centre_box
         self._detector: Detector | None = None
         self._replay: Replay | None = None
+        self._numbered = 0  # the last frame's number; those of cameras and replays ascend together
         self._spec = source
         self._source_error: str | None = None
         self._core_error: str | None = None
@@ -268,7 +269,9 @@ class Pipeline:
         with self._changed:
             if self._newest is None:  # the pipeline was paused
                 return None
-            (sequence, frame), self._newest = self._newest, None
+            (captured, frame), self._newest = self._newest, None
+        # The frames of a replay that has just ended may not have been counted when this one was captured.
+        sequence = self._numbered = max(captured, self._numbered + 1)
         try:
             result = self._result(sequence, frame)
         except Exception:
@@ -309,13 +312,18 @@ class Pipeline:
         assert isinstance(self.classifier, Scanner)
         if self._replay is None or self._replay.settings != (spec, *settings):
             self._release()
-            self._replay = Replay(self.classifier, spec, *settings, first=self.captured + 1)
+            with self._changed:
+                self._drop_newest()  # of the source before
+                first = max(self.captured, self._numbered) + 1
+            self._replay = Replay(self.classifier, spec, *settings, first=first)
         try:
             look = self._replay.look()
         except Exception:
             self._release()
             raise
         self._count(look.given, look.recognised, look.dropped)
+        if look.recorded:
+            self._numbered = look.recorded[-1].sequence
         self.history.add(look.recorded, look.size)
         return look.shown
 

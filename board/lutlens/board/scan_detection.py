@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -172,7 +171,7 @@ def search(scanner: Scanner, image: Image, k: int) -> Found:
     """What is in one picture, BGR uint8 `[h, w, 3]`, however large the digits. Raises CoreError, ValueError."""
     picture = image.shape[1], image.shape[0]
     plan = layout(scanner, picture, k, largest=max(picture))
-    with closing(scanner.stream(plan.sizes, k)) as stream:
+    with scanner.stream(plan.sizes, k) as stream:
         return found(scanner, scan(stream, plan, image))
 
 

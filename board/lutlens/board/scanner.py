@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +101,7 @@ class Scanner(LoadedOverlay):
         size = frames.shape[2], frames.shape[1]
         rows, columns = self.map_size(*size)
         slots = min(SCAN_SLOTS, max(1, len(frames)))
-        with self._lock, closing(self.stream([size], k, frames=slots)) as stream:
+        with self._lock, self.stream([size], k, frames=slots) as stream:
             results = stream.run(frames, timeout_s)
         start = scanning.map_offset(self._scan.max_windows)
         end = start + rows * columns * scanning.CELL_BYTES

@@ -124,6 +124,12 @@ class Stream:
         self._open = True
         core.streams.append(self)
 
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     @property
     def slots(self) -> int:
         """Frames that have room."""

@@ -1,0 +1,250 @@
+"""The pipeline with a core that scans: cameras by detector, patterns by replay, and nothing unaccounted for."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from lutlens.board import pipeline, results
+from lutlens.board.driver import CoreError
+from lutlens.board.overlay import Scanner, load
+from lutlens.board.pipeline import Pipeline
+from lutlens.board.sources import Frame, PatternSpec, Source, SourceSpec
+from lutlens.board.sources.base import Pace
+from lutlens.board.sources.pattern import draw
+from lutlens.board.streams import Stream
+from lutlens.host import overlay
+from lutlens.host.c import Executor
+from lutlens.host.devices import open_device
+from lutlens.host.scores import cells
+from support.networks import digits_lutnet
+from support.service import wait_for
+from support.squares import Box, picture, squares_lutnet
+
+PATTERN = PatternSpec(width=160, height=48, frames=32)
+
+
+class Squares(Source):
+    """A square that moves, forty times a second or as often as is asked."""
+
+    def __init__(self, spec: SquaresSpec) -> None:
+        self._spec, self._pace, self._n = spec, Pace(spec.fps), 0
+
+    def read(self) -> Frame:
+        self._pace.wait()
+        self._n += 1
+        box: Box = (20 + abs(self._n % 180 - 90), 40, 24, 24)
+        return Frame(picture(160, 120, [box], self._n), ((box, 1),))
+
+
+class SquaresSpec(SourceSpec):
+    kind: Literal["squares"] = "squares"
+    fps: float = 40
+
+    @property
+    def description(self) -> str:
+        return "A square"
+
+    def open(self) -> Source:
+        return Squares(self)
+
+
+@pytest.fixture(scope="module")
+def scanner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scanner]:
+    folder = tmp_path_factory.mktemp("overlays")
+    squares_lutnet().save(folder / "net.lutnet")
+    overlay.generate(folder / "net.lutnet", folder / "net", scan=True)
+    with open_device("model") as device:
+        scanner = load(folder / "net", device)
+        assert isinstance(scanner, Scanner)
+        yield scanner
+        scanner.close()
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "CORE_RETRY_S", 0.02)
+
+
+@pytest.fixture
+def run(scanner: Scanner) -> Iterator[Callable[..., Pipeline]]:
+    """Starts a pipeline; at the end it is stopped, has accounted for every frame and freed its rings."""
+    started = []
+
+    def start(source: SourceSpec, **options: Any) -> Pipeline:
+        pipeline = Pipeline(scanner, source, **options)
+        started.append(pipeline)
+        pipeline.start()
+        return pipeline
+
+    yield start
+    for used in started:
+        used.stop()
+        assert not used.running
+        assert used.captured == used.recognised + used.dropped
+    assert scanner._core.streams == []
+
+
+def test_a_cameras_frames_are_scanned_and_followed(run: Callable[..., Pipeline]) -> None:
+    pipeline = run(SquaresSpec())
+    subscription = pipeline.subscribe(maxlen=200)
+    wait_for(lambda: pipeline.recognised >= 20, "frames")
+    pipeline.stop()
+    shown = [result for _ in range(200) if (result := subscription.get(0)) is not None]
+    assert pipeline.error is None
+    assert not pipeline.replaying
+    tracks = set()
+    for result in shown[5:]:
+        ((box, _),) = result.truth or ()
+        (found,) = result.detections
+        assert abs(found.box[0] + found.box[2] / 2 - box[0] - 12) < 12
+        assert found.label == "square"
+        tracks.add(found.track)
+        assert result.class_map is not None
+        assert result.class_map.cells.shape == (54, 74)
+    assert len(tracks) == 1
+    recent = [frame.sequence for frame in pipeline.history.snapshot()]
+    numbers = [result.sequence for result in shown]
+    assert 0 < len(recent) <= len(numbers)
+    assert recent == numbers[-len(recent) :]
+
+
+def test_weak_detections_are_left_out(run: Callable[..., Pipeline]) -> None:
+    pipeline = run(SquaresSpec())
+    wait_for(lambda: bool(pipeline.latest and pipeline.latest.detections), "a detection")
+    pipeline.min_margin = 1000
+    wait_for(lambda: bool(pipeline.latest and not pipeline.latest.detections), "none")
+
+
+def test_a_pattern_is_replayed_and_every_frame_recorded(run: Callable[..., Pipeline]) -> None:
+    pipeline = run(PATTERN)
+    assert pipeline.replaying
+    subscription = pipeline.subscribe(maxlen=4000)
+    wait_for(lambda: pipeline.recognised >= 300, "frames")
+    assert pipeline.fps_captured > 0
+    assert pipeline.fps_recognised > 0
+    recorded = pipeline.history.snapshot()
+    numbers = [frame.sequence for frame in recorded]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    times = [frame.captured_at for frame in recorded]
+    assert times == sorted(times)
+    pattern = draw(PATTERN)
+    executor = Executor(squares_lutnet())
+    for frame in recorded[:: max(1, len(recorded) // 5)]:
+        result = frame.result()
+        i = (frame.sequence - 1) % len(pattern.images)
+        assert np.array_equal(result.image[..., 0], pattern.images[i])
+        assert result.truth == pattern.truth[i]
+        assert result.class_map is not None
+        right = cells(executor.scores(pattern.images[i : i + 1], k=1)[0])
+        assert np.array_equal(result.class_map.cells, right)
+    pipeline.stop()
+    shown = []
+    while (result := subscription.get(0)) is not None:
+        shown.append(result.sequence)
+    assert shown == sorted(set(shown))
+    assert len(shown) == pipeline.shown <= pipeline.recognised
+    assert pipeline.dropped == pipeline.captured - pipeline.recognised
+
+
+def test_history_is_bounded(run: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "HISTORY_FRAMES", 50)
+    pipeline = run(PATTERN)
+    wait_for(lambda: pipeline.recognised >= 200, "frames")
+    assert 0 < len(pipeline.history.snapshot()) <= 50 + PATTERN.frames
+    monkeypatch.setattr(results, "HISTORY_BYTES", 1)
+    stood = pipeline.recognised
+    wait_for(lambda: pipeline.recognised > stood + 40, "frames")
+    assert len(pipeline.history.snapshot()) <= PATTERN.frames
+
+
+def test_a_core_that_fails_in_a_replay_is_shown_and_begun_anew(
+    run: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = run(PATTERN)
+    wait_for(lambda: pipeline.recognised > 0, "frames")
+    with monkeypatch.context() as patch:
+
+        def fail(self: Stream, wait_s: float = 0.0) -> Any:
+            raise CoreError("register STATUS holds 0x8")
+
+        patch.setattr(Stream, "collect", fail)
+        wait_for(lambda: pipeline.error == "register STATUS holds 0x8", "the error")
+    stood = pipeline.recognised
+    wait_for(lambda: pipeline.error is None and pipeline.recognised > stood, "recovery")
+    assert pipeline.dropped > 0
+    assert pipeline.running
+
+
+def test_other_users_of_the_core_do_not_disturb_a_replay(
+    run: Callable[..., Pipeline], scanner: Scanner
+) -> None:
+    pipeline = run(PATTERN)
+    image = picture(14, 14, [(2, 2, 10, 10)])[np.newaxis, ..., 0]
+    for _ in range(20):
+        assert scanner.classify(image, k=2).classes.tolist() == [1]
+    wait_for(lambda: pipeline.recognised > 100, "frames")
+    assert pipeline.error is None
+    assert pipeline.dropped == 0
+
+
+def test_an_overlay_for_single_images_shows_the_pattern_at_its_own_pace(
+    scanner: Scanner, run: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    pipeline = run(PATTERN)
+    wait_for(lambda: pipeline.recognised > 0, "frames")
+    digits_lutnet(2).save(tmp_path / "net.lutnet")
+    overlay.generate(tmp_path / "net.lutnet", tmp_path / "net")
+    with open_device("model") as device:
+        other = load(tmp_path / "net", device)
+        pipeline.swap_classifier(other)
+        assert not pipeline.replaying
+        stood = pipeline.captured
+        wait_for(lambda: pipeline.captured > stood + 5, "frames by the other one")
+        assert pipeline.fps_captured < 1000
+        pipeline.swap_classifier(scanner)
+        stood = pipeline.recognised
+        wait_for(lambda: pipeline.recognised > stood + 5, "the replay again")
+        pipeline.stop()
+        other.close()
+
+
+def test_seconds_of_pauses_and_changes_lose_no_frame_and_no_memory(
+    run: Callable[..., Pipeline], scanner: Scanner
+) -> None:
+    rng = random.Random(1)
+    pipeline = run(PATTERN)
+    subscription = pipeline.subscribe(maxlen=5000)
+    mapped = scanner._driver.device.ddr.mapped
+    most = []
+    actions: list[Callable[[], None]] = [
+        pipeline.pause,
+        lambda: pipeline.set_source(SquaresSpec(fps=rng.choice([20, 200]))),
+        lambda: pipeline.set_source(PATTERN),
+        lambda: setattr(pipeline, "k", rng.choice([1, 2])),
+        lambda: setattr(pipeline, "min_margin", rng.choice([0, 3])),
+    ]
+    ends = time.monotonic() + 4
+    while time.monotonic() < ends:
+        rng.choice(actions)()
+        time.sleep(rng.uniform(0, 0.1))
+        pipeline.resume()
+        time.sleep(rng.uniform(0, 0.2))
+        most.append(int(mapped.sum()))
+        at_work = pipeline.captured - pipeline.recognised - pipeline.dropped
+        assert 0 <= at_work <= PATTERN.frames + 2
+    assert pipeline.error is None
+    pipeline.stop()
+    assert pipeline.captured == pipeline.recognised + pipeline.dropped
+    assert pipeline.recognised > 20
+    numbers = []
+    while (result := subscription.get(0)) is not None:
+        numbers.append(result.sequence)
+    assert len(numbers) == pipeline.shown
+    assert numbers == sorted(set(numbers))
+    assert max(most[len(most) // 2 :]) <= max(most[: len(most) // 2])
