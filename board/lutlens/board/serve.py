@@ -15,6 +15,7 @@ from lutlens.board.service import server
 from lutlens.board.service.app import create_app
 from lutlens.board.service.overlays import OverlayShelf
 from lutlens.board.service.settings import ServiceSettings
+from lutlens.board.supervision import supervised
 
 DEFAULT_SOURCE = "synthetic"
 FIRST_CAMERA = "/dev/video0"
@@ -60,7 +61,8 @@ def serve(
         )
         announce(settings.url)
         try:
-            server.serve(app)
+            with supervised(settings.host, settings.port):
+                server.serve(app)
         finally:
             classifier = pipeline.classifier  # the service may have loaded another one
     finally:

@@ -7,7 +7,7 @@ import secrets
 import socket
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -39,11 +39,13 @@ class ServiceSettings(BaseModel):
     max_viewers: Annotated[int, Field(ge=1)] = 32
     stream_fps: Annotated[float, Field(gt=0, le=1000)] = 30
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 85
+    _made_up: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _token_unless_loopback(self) -> ServiceSettings:
         if self.token is None and not self.loopback:
             object.__setattr__(self, "token", SecretStr(secrets.token_urlsafe(24)))
+            self._made_up = True
         if self.token is not None and len(self.token.get_secret_value()) < 8:
             raise ValueError("token: must have at least 8 characters")
         return self
@@ -55,10 +57,13 @@ class ServiceSettings(BaseModel):
 
     @property
     def url(self) -> str:
-        """Where the page is. A token travels in the fragment, which browsers keep to themselves."""
+        """Where the page is. A token travels in the fragment, which browsers keep to themselves.
+
+        Only one that was made up: who gave one knows it, and a service's output ends in a log.
+        """
         host = socket.gethostname() if self.host in ("0.0.0.0", "::", "") else self.host
         host = f"[{host}]" if ":" in host else host
-        fragment = f"#token={self.token.get_secret_value()}" if self.token else ""
+        fragment = f"#token={self.token.get_secret_value()}" if self.token and self._made_up else ""
         return f"http://{host}:{self.port}/{fragment}"
 
     def accepts_host(self, name: str) -> bool:
