@@ -33,13 +33,15 @@ def verible(tool: str, *arguments: str | Path) -> str:
 
 
 def test_lint(tmp_path: Path) -> None:
-    folders = (RTL_DIRECTORY, RTL_DIRECTORY / "network", BENCH)
+    folders = (*(RTL_DIRECTORY / part for part in (".", "network", "boards")), BENCH)
     files = [path for folder in folders for path in sorted(folder.glob("*.sv"))]
     rules = RTL_DIRECTORY / ".rules.verible_lint"
     verible("lint", "--rules_config", rules, *files, *write_rtl(tmp_path, Scan()))
 
 
-@pytest.mark.parametrize("directory", [RTL_DIRECTORY, BENCH], ids=["rtl", "bench"])
+@pytest.mark.parametrize(
+    "directory", [RTL_DIRECTORY, RTL_DIRECTORY / "boards", BENCH], ids=["rtl", "boards", "bench"]
+)
 def test_format(directory: Path) -> None:
     for path in sorted(directory.glob("*.sv")):
         assert verible("format", *FORMAT, path) == path.read_text(), path.name
