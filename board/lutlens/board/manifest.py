@@ -113,10 +113,20 @@ class Resources(_Model):
 
 
 class Bitstream(_Model):
-    """How `NAME.bit` was built, and the clock that place and route supports."""
+    """How `NAME.bit` was built, and the clock that place and route supports.
+
+    estimated: whether the toolchain times only a part of all paths, so that `fmax_mhz` is an estimate.
+    lut, ff, bram36: what the whole design takes, as the toolchain counts.
+    """
 
     toolchain: Annotated[str, Field(min_length=1, max_length=200)]
     fmax_mhz: Annotated[float, Field(gt=0, le=1000)]
+    estimated: bool = False
+    board: Name = "pynq-z2"
+    seed: Count | None = None
+    lut: Count | None = None
+    ff: Count | None = None
+    bram36: Annotated[float, Field(ge=0)] | None = None
 
 
 class Manifest(_Model):

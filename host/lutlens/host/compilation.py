@@ -57,7 +57,7 @@ def build_shared_library(
     if len(languages) != 1:
         raise CompilationError(f"{name}: must be .c or .cpp files, not {sorted(sources)}")
     language = languages.pop()
-    compiler = _find_compiler(language)
+    compiler = find_compiler(language)
     macros = _predefined_macros(compiler, tuple(flags), "c++" if language == ".cpp" else "c")
     target = cache_directory() / f"{name}-{_key(sources, [compiler, *flags, macros])}.so"
     try:
@@ -84,8 +84,11 @@ def build_shared_library(
     return target
 
 
-def _find_compiler(language: str) -> str:
-    """The compiler that CC or CXX names, or else the first one found."""
+def find_compiler(language: str) -> str:
+    """The compiler that CC or CXX names, or else the first one found.
+
+    language: `.c` or `.cpp`. Raises CompilationError.
+    """
     variable = "CXX" if language == ".cpp" else "CC"
     for candidate in filter(None, (os.environ.get(variable), *_COMPILERS[language])):
         if path := shutil.which(candidate):

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import jinja2
+from lutlens.host.boards import DEFAULT_BOARD, Board, load
 from lutlens.host.registers import registers
 
 CORE = "lutlens"
 BASE_ADDRESS = 0x4000_0000
 ADDRESS_RANGE = 0x1_0000
-CRYSTAL_MHZ = 50
 IO_PLL_MHZ = 1000
 
 _ACCESS = {"ro": "read-only", "rw": "read-write", "w1c": "read-write", "w1": "write-only"}
@@ -56,13 +56,15 @@ def clock(mhz: float) -> Clock:
     return Clock(products[min(possible)])
 
 
-def render(name: str, build_id: int, clock_mhz: float) -> str:
+def render(name: str, build_id: int, clock_mhz: float, board: Board | None = None) -> str:
     """The `.hwh` of an overlay.
 
     name: of the overlay.
     build_id: 64 bits, what the core's build-id register holds.
     clock_mhz: wanted frequency of FCLK0; `clock(clock_mhz).mhz` is what it becomes.
+    board: that it is for; by default the PYNQ-Z2.
     """
+    board = board or load(DEFAULT_BOARD)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lutlens.host"),
         undefined=jinja2.StrictUndefined,
@@ -81,6 +83,6 @@ def render(name: str, build_id: int, clock_mhz: float) -> str:
         build_id=build_id,
         registers=registers(),
         access=_ACCESS,
-        crystal_mhz=CRYSTAL_MHZ,
+        board=board,
         clocks=[clock(clock_mhz), unused, unused, unused],
     )

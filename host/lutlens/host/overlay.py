@@ -18,6 +18,7 @@ from lutlens.board.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
     VECTORS_NAME,
+    Bitstream,
     Geometry,
     Manifest,
     PixelsPerClock,
@@ -27,6 +28,7 @@ from lutlens.board.manifest import (
 )
 from lutlens.board.scanning import BACKGROUND_LABEL, MAX_CLASSES, MAX_SCORE, WIDTH_STEP
 from lutlens.host import golden, hwh
+from lutlens.host.boards import Board
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
@@ -152,6 +154,25 @@ def set_resources(directory: str | os.PathLike[str], resources: Resources) -> Ma
     manifest.verify(target)
     files = {file: (target / file).read_bytes() for file in manifest.files}
     return _write(target, manifest.model_copy(update={"resources": resources}), files)
+
+
+def set_bitstream(
+    directory: str | os.PathLike[str],
+    bit: bytes,
+    bitstream: Bitstream,
+    clock_mhz: float,
+    board: Board,
+) -> Manifest:
+    """Put a bitstream into an overlay, and FCLK0 as it was built for. It has run nowhere yet."""
+    target = Path(directory).resolve()
+    manifest = Manifest.load(target)
+    manifest.verify(target)
+    files = {file: (target / file).read_bytes() for file in manifest.files}
+    build_id = int(manifest.build_id, 16)
+    files[manifest.bit_name] = bit
+    files[manifest.hwh_name] = hwh.render(manifest.name, build_id, clock_mhz, board).encode()
+    changed = {"bitstream": bitstream, "clock_mhz": clock_mhz, "run_on_hardware": False}
+    return _write(target, manifest.model_copy(update=changed), files)
 
 
 def card(manifest: Manifest, lutnet: Lutnet) -> str:

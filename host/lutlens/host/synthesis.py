@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lutlens.host import process
 from lutlens.host.paths import RTL_DIRECTORY
 
 TIMEOUT_S = 900.0
@@ -61,39 +61,58 @@ def synthesise(
     top: str,
     *,
     block_ram: bool = True,
+    pads: bool = False,
     netlist: Path | None = None,
+    netlist_json: Path | None = None,
     timeout_s: float = TIMEOUT_S,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> Resources:
-    """Synthesise module `top`, without pads or clock buffers.
+    """Synthesise module `top`, without clock buffers of its own.
 
     sources: file name to SystemVerilog text, packages before their users.
     block_ram: False to make all memory of LUT-RAM.
-    netlist: where to write the result as Verilog, if wanted.
+    pads: of a top whose ports are pins.
+    netlist, netlist_json: where to write the result as Verilog and for place and route, if wanted.
+    on_line: is given everything that Yosys says, line by line.
 
     Raises SynthesisError.
     """
     with tempfile.TemporaryDirectory(prefix="lutlens-") as name:
         folder = Path(name)
         files = {**sources, **_xilinx_sources()}
-        for file, text in files.items():
-            (folder / file).write_text(text, encoding="utf-8")
+        _write(folder, files)
         script = [
             f"read_slang --top {top} {' '.join(files)}",
             *([] if block_ram else ["setattr -unset ram_style */m:*"]),
             # No shift registers: the open flow cannot route both kinds, and flip-flops abound.
-            f"synth_xilinx -family xc7 -flatten -nosrl -nowidelut -noiopad -noclkbuf"
-            f"{'' if block_ram else ' -nobram'} -top {top}",
+            f"synth_xilinx -family xc7 -flatten -nosrl -nowidelut -noclkbuf"
+            f"{'' if pads else ' -noiopad'}{'' if block_ram else ' -nobram'} -top {top}",
             "delete */t:$scopeinfo",
             "write_json netlist.json",
         ]
         if netlist is not None:
             script.append("write_verilog -noattr netlist.v")
         (folder / "synth.ys").write_text("\n".join(script), encoding="utf-8")
-        _yosys(folder, timeout_s)
+        _yosys(folder, timeout_s, on_line)
         if netlist is not None:
             (folder / "netlist.v").replace(netlist)
-        design = json.loads((folder / "netlist.json").read_text())
+        text = (folder / "netlist.json").read_text()
+    if netlist_json is not None:
+        netlist_json.write_text(text)
+    design = json.loads(text)
     return count(design["modules"][top])
+
+
+def elaborate(sources: Mapping[str, str], top: str) -> str:
+    """Modules and their ports as Yosys' JSON, not synthesised. Raises SynthesisError."""
+    with tempfile.TemporaryDirectory(prefix="lutlens-") as name:
+        folder = Path(name)
+        files = {**sources, **_xilinx_sources()}
+        _write(folder, files)
+        script = f"read_slang --top {top} {' '.join(files)}"
+        (folder / "synth.ys").write_text(f"{script}\nwrite_json ports.json\n", encoding="utf-8")
+        _yosys(folder, TIMEOUT_S, lambda line: None)
+        return (folder / "ports.json").read_text()
 
 
 def count(module: Mapping[str, Any]) -> Resources:
@@ -147,6 +166,11 @@ def _depth(module: Mapping[str, Any]) -> int:
     return max(levels.values(), default=0)
 
 
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for file, text in files.items():
+        (folder / file).write_text(text, encoding="utf-8")
+
+
 def _xilinx_sources() -> dict[str, str]:
     """What takes the place of technology-independent modules."""
     return {
@@ -155,22 +179,20 @@ def _xilinx_sources() -> dict[str, str]:
     }
 
 
-def _yosys(folder: Path, timeout_s: float) -> None:
+def _yosys(folder: Path, timeout_s: float, on_line: Callable[[str], None]) -> None:
     """Run synth.ys in `folder`, in a process of its own: Yosys ends its process on errors."""
+    lines: list[str] = []
+
+    def take(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
     try:
-        result = subprocess.run(
-            [sys.executable, "-c", _RUN, "script synth.ys"],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
+        status = process.run(
+            [sys.executable, "-c", _RUN, "script synth.ys"], folder, timeout_s, take
         )
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         raise SynthesisError(f"Yosys took more than {timeout_s:.0f} s") from None
-    if result.returncode:
-        lines = result.stdout.strip().splitlines()
+    if status:
         errors = [line for line in lines if "ERROR" in line or "error:" in line]
         raise SynthesisError("Yosys refused the design:\n" + "\n".join(errors[:10] or lines[-10:]))

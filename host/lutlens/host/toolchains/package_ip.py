@@ -1,0 +1,84 @@
+"""The core as an IP for somebody's own block design: IP-XACT, written by Vivado's packager.
+
+The top of an IP is plain Verilog, with ports of fixed widths; they are taken from the elaborated core.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from lutlens.board.manifest import Manifest
+from lutlens.host import overlay, synthesis
+from lutlens.host.boards import Board
+from lutlens.host.rtl import Build, core_sources, network_sources
+from lutlens.host.toolchains import vivado
+from lutlens.host.toolchains.base import Job, Reporter, ToolError
+from lutlens.host.toolchains.vivado import Vivado
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the core."""
+
+    name: str
+    direction: str
+    width: int
+
+
+def package(
+    directory: Path, tool: Vivado, board: Board, folder: Path, report: Reporter, timeout_s: float
+) -> Path:
+    """Package the core of an overlay; the directory to add to Vivado's list of IP repositories.
+
+    folder: where the work is done; made if need be.
+    Raises ManifestError, LutnetError, GenerationError, SynthesisError or ToolError.
+    """
+    lutnet, manifest = overlay.read(directory)
+    if manifest is None:
+        raise overlay.OverlayError(f"{directory}: must be an overlay directory")
+    tool.version()
+    build = Build.of(manifest.geometry)
+    files = vivado.sources(network_sources(lutnet, build) | core_sources())
+    top = "lutlens_" + "".join(c if c.isalnum() else "_" for c in manifest.name)
+    report.step("ports: Yosys")
+    files[f"{top}.v"] = wrapper(manifest, top, ports(files))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("ip", "project"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    # The packager wants paths that do not depend on where Vivado happens to run.
+    script = vivado.render(
+        "package_ip.tcl.jinja",
+        name=manifest.name,
+        top=top,
+        part=board.part,
+        sources=[str((folder / name).resolve()) for name in files],
+        version=".".join(version("lutlens").split(".")[:2]),
+        display_name=f"lutlens {manifest.name}",
+        description=f"{manifest.description} Build {manifest.build_id}.",
+    )
+    job = Job(manifest.name, top, board, manifest.clock_mhz, files, folder, timeout_s=timeout_s)
+    tool.run("package_ip.tcl", script, job, report)
+    if not (folder / "ip/component.xml").is_file():
+        raise ToolError(f"Vivado wrote no component.xml. Its log: {job.log}")
+    return folder / "ip"
+
+
+def ports(files: dict[str, str]) -> list[Port]:
+    """Ports of `lutlens_core` as it is elaborated with this network. Raises SynthesisError."""
+    module = json.loads(synthesis.elaborate(files, "lutlens_core"))["modules"]["lutlens_core"]
+    return [
+        Port(name, port["direction"], len(port["bits"])) for name, port in module["ports"].items()
+    ]
+
+
+def wrapper(manifest: Manifest, top: str, found: list[Port]) -> str:
+    """The IP's top, in Verilog."""
+    return vivado.render(
+        "core.v.jinja", name=manifest.name, build_id=manifest.build_id, top=top, ports=found
+    )
