@@ -1,7 +1,7 @@
 // The core: encoder, generated network, scorer. An image's pixels go in, its result comes out.
 //
-// Pixels: one a clock, row by row, tuser with the last one of a line, tlast with the last one of a
-// pass; every image comes `last_pass_i + 1` times. Result: 16-bit words, see lutlens_scorer.
+// Pixels: PIXELS a clock, the leftmost one lowest, row by row, tuser with the last ones of a line, tlast
+// with the last ones of a pass; every image comes `last_pass_i + 1` times. Result: 16-bit words, see lutlens_scorer.
 
 module lutlens_core
   import lutlens_network_pkg::*;
@@ -10,9 +10,9 @@ module lutlens_core
   input  logic                    aresetn,
   // Passes of an image, minus one. Changes only while no image is at work.
   input  logic [             3:0] last_pass_i,
-  // Belongs to the pixel on the stream.
+  // Belongs to the pixels on the stream.
   input  logic [8*PIXEL_BITS-1:0] thresholds_i,
-  input  logic [             7:0] s_axis_tdata,
+  input  logic [    8*PIXELS-1:0] s_axis_tdata,
   input  logic                    s_axis_tvalid,
   output logic                    s_axis_tready,
   input  logic                    s_axis_tuser,
@@ -26,20 +26,21 @@ module lutlens_core
     $error("lutlens_network_pkg: BEATS must be CLASSES / UNITS, rounded up");
   end
 
-  logic [      PIXEL_BITS-1:0] bits_tdata;
-  logic                        bits_tvalid;
-  logic                        bits_tready;
-  logic                        bits_tuser;
-  logic                        bits_tlast;
-  logic [UNITS*SCORE_BITS-1:0] scores_tdata;
-  logic                        scores_tvalid;
-  logic                        scores_tready;
+  logic [PIXELS*PIXEL_BITS-1:0] bits_tdata;
+  logic                         bits_tvalid;
+  logic                         bits_tready;
+  logic                         bits_tuser;
+  logic                         bits_tlast;
+  logic [ UNITS*SCORE_BITS-1:0] scores_tdata;
+  logic                         scores_tvalid;
+  logic                         scores_tready;
   // An image has one position, so the scorer finds its end by counting classes.
-  logic [                 1:0] unused_scores_tuser;
-  logic                        unused_scores_tlast;
+  logic [                  1:0] unused_scores_tuser;
+  logic                         unused_scores_tlast;
 
   lutlens_encoder #(
-    .PixelBits(PIXEL_BITS)
+    .PixelBits(PIXEL_BITS),
+    .Pixels   (PIXELS)
   ) u_encoder (
     .aclk,
     .aresetn,

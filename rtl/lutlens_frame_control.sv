@@ -9,51 +9,51 @@
 // record: what has begun on the bus is finished.
 
 module lutlens_frame_control (
-  input  logic        aclk,
-  input  logic        aresetn,
+  input  logic                              aclk,
+  input  logic                              aresetn,
   // Registers
-  input  logic        enable_i,
-  input  logic        reset_i,
-  input  logic [ 4:0] passes_i,
-  input  logic [31:0] watchdog_cycles_i,
-  input  logic [28:0] frame_base_i,       // in units of 8 bytes
-  input  logic [28:0] frame_stride_i,     // in units of 8 bytes
-  input  logic [15:0] frame_slots_i,
-  input  logic [15:0] frame_head_i,
-  output logic [31:0] frame_tail_o,
-  output logic        busy_o,
+  input  logic                              enable_i,
+  input  logic                              reset_i,
+  input  logic                       [ 4:0] passes_i,
+  input  logic                       [31:0] watchdog_cycles_i,
+  input  logic                       [28:0] frame_base_i,       // in units of 8 bytes
+  input  logic                       [28:0] frame_stride_i,     // in units of 8 bytes
+  input  logic                       [15:0] frame_slots_i,
+  input  logic                       [15:0] frame_head_i,
+  output logic                       [31:0] frame_tail_o,
+  output logic                              busy_o,
   // To the frame reader
-  output logic        command_valid_o,
-  input  logic        command_ready_i,
-  output logic [28:0] command_address_o,  // in units of 8 bytes
-  input  logic        reader_idle_i,
+  output logic                              command_valid_o,
+  input  logic                              command_ready_i,
+  output logic                       [28:0] command_address_o,  // in units of 8 bytes
+  input  logic                              reader_idle_i,
+  // What a frame's size is worked out along with: a clock when it is taken from the ring, then one for
+  // each bit of a row number, from the highest
+  output logic                              take_o,
+  output logic                              step_o,
+  output logic                       [ 3:0] step_bit_o,
+  output logic                              taken_o,            // all reads of it are commanded
   // To everything that holds pixels, beats or scores: forget them
-  output logic        flush_o,
+  output logic                              flush_o,
   // Frame to be taken next, modulo 16
-  output logic [ 3:0] start_index_o,
+  output logic                       [ 3:0] start_index_o,
   // Passes of the frames at work, minus one
-  output logic [ 3:0] last_pass_o,
-  // Result writer: a record must not begin while `writer_hold_o` is high
-  output logic        writer_hold_o,
-  input  logic        writer_active_i,    // a record has begun and is not finished
-  input  logic        writer_waiting_i,   // a result waits for room in the ring
-  input  logic        record_written_i,
-  input  logic        record_failed_i,
+  output logic                       [ 3:0] last_pass_o,
+  // Result writer: nothing must begin on the bus while `writer_hold_o` is high
+  output logic                              writer_hold_o,
+  input  lutlens_pkg::writer_state_t        writer_i,
   // One clock each
-  output logic        ring_clear_o,       // the rings are emptied
-  output logic        frame_begun_o,      // a frame's turn came
-  output logic        frame_dropped_o,
-  output logic        timeout_o,
+  output logic                              ring_clear_o,       // the rings are emptied
+  output logic                              frame_begun_o,      // a frame's turn came
+  output logic                              finished_o,         // the oldest frame's record
+  output logic                              frame_dropped_o,
+  output logic                              timeout_o,
   // A frame's turn has come and it will not have ended with this clock
-  output logic        turn_next_o
+  output logic                              turn_next_o
 );
   localparam int unsigned MaxFrames = 15;  // one less than lutlens_frame_table has entries
 
-  logic take;  // a frame is taken from the ring
-  logic taken;  // and all reads of it are commanded
-  logic finished;  // the oldest frame's record
-
-  assign finished = record_written_i || record_failed_i;
+  assign finished_o = writer_i.record_written || writer_i.record_failed;
 
   // ------------------------------------------------------------------ account
 
@@ -63,8 +63,8 @@ module lutlens_frame_control (
   logic        turn_q;  // the oldest frame's turn has come
 
   assign frame_begun_o   = !turn_q && at_work_q != '0;
-  assign frame_dropped_o = record_failed_i || timeout_o;
-  assign turn_next_o     = frame_begun_o || (turn_q && !finished && !timeout_o);
+  assign frame_dropped_o = writer_i.record_failed || timeout_o;
+  assign turn_next_o     = frame_begun_o || (turn_q && !finished_o && !timeout_o);
   assign frame_tail_o    = tail_q;
   assign start_index_o   = start_q[3:0];
 
@@ -75,11 +75,11 @@ module lutlens_frame_control (
       at_work_q <= '0;
       turn_q    <= 1'b0;
     end else begin
-      if (finished || timeout_o) tail_q <= tail_q + 1'b1;
+      if (finished_o || timeout_o) tail_q <= tail_q + 1'b1;
       if (timeout_o) start_q <= tail_q[15:0] + 1'b1;
-      else if (taken) start_q <= start_q + 1'b1;
+      else if (taken_o) start_q <= start_q + 1'b1;
       if (timeout_o) at_work_q <= '0;
-      else at_work_q <= at_work_q + 4'(take) - 4'(finished);
+      else at_work_q <= at_work_q + 4'(take_o) - 4'(finished_o);
       turn_q <= turn_next_o;
     end
   end
@@ -89,16 +89,18 @@ module lutlens_frame_control (
   logic        reset_pending_q;
   logic        flush_start;
   logic        flushing_q;
+  logic        abandon;
   logic [ 3:0] settle_q;  // every flush is long enough to be a reset
   logic [31:0] timer_q;
   logic        expired;
 
   assign expired       = turn_q && watchdog_cycles_i != '0 && timer_q >= watchdog_cycles_i;
-  assign flush_start   = !flushing_q && !writer_active_i && (reset_pending_q || expired);
+  assign flush_start   = !flushing_q && !writer_i.active && (reset_pending_q || expired);
+  assign abandon       = flush_start || flushing_q;
   assign ring_clear_o  = flush_start && reset_pending_q;
   assign timeout_o     = flush_start && !reset_pending_q;
   assign flush_o       = flushing_q;
-  assign writer_hold_o = flush_start || flushing_q;
+  assign writer_hold_o = reset_pending_q || expired || flushing_q;
   assign busy_o        = at_work_q != '0 || flushing_q || reset_pending_q;
 
   always_ff @(posedge aclk) begin
@@ -118,23 +120,21 @@ module lutlens_frame_control (
 
   always_ff @(posedge aclk) begin
     if (!turn_q || watchdog_cycles_i == '0) timer_q <= '0;
-    else if (!writer_active_i && !writer_waiting_i) timer_q <= timer_q + 1'b1;
+    else if (!writer_i.closing && !writer_i.waiting) timer_q <= timer_q + 1'b1;
   end
 
   // ------------------------------------------------------------------ frames to commands
 
   typedef enum logic [1:0] {
     StIdle,
-    StAddress,  // multiply slot and stride, a bit a clock, from the highest
+    StAddress,  // multiply slot and stride, a bit a clock
     StCommand   // one command a pass
   } state_e;
 
   state_e        state_q;
   logic   [ 3:0] last_pass;  // what PASSES asks for, minus one
   logic   [ 3:0] pass_q;
-  logic   [ 3:0] bit_q;
-  logic          inside_q;  // this bit of the frame number is one of the slot number's
-  logic   [28:0] offset_q;
+  logic   [28:0] offset;
 
   always_comb begin
     if (passes_i[4]) last_pass = 4'd15;
@@ -142,41 +142,45 @@ module lutlens_frame_control (
     else last_pass = passes_i[3:0] - 1'b1;
   end
 
-  assign take = state_q == StIdle && enable_i && !writer_hold_o && frame_head_i != start_q &&
+  assign take_o = state_q == StIdle && enable_i && !abandon && frame_head_i != start_q &&
       at_work_q != 4'(MaxFrames) && last_pass_o == last_pass;
-  assign taken = state_q == StCommand && command_ready_i && pass_q == last_pass_o;
+  assign taken_o = state_q == StCommand && command_ready_i && pass_q == last_pass_o;
   assign command_valid_o = state_q == StCommand;
-  assign command_address_o = frame_base_i + offset_q;
+  assign step_o = state_q == StAddress;
+  assign command_address_o = frame_base_i + offset;
 
   always_ff @(posedge aclk) begin
-    if (!aresetn || writer_hold_o) begin
+    if (!aresetn || abandon) begin
       state_q <= StIdle;
     end else begin
       unique case (state_q)
-        StIdle:    if (take) state_q <= StAddress;
-        StAddress: if (bit_q == '0) state_q <= StCommand;
-        default:   if (taken) state_q <= StIdle;
+        StIdle:    if (take_o) state_q <= StAddress;
+        StAddress: if (step_bit_o == '0) state_q <= StCommand;
+        default:   if (taken_o) state_q <= StIdle;
       endcase
     end
   end
 
+  lutlens_ring_slot #(
+    .Width(29)
+  ) u_ring_slot (
+    .aclk,
+    .clear_i (state_q == StIdle),
+    .step_i  (step_o),
+    .number_i(start_q),
+    .slots_i (frame_slots_i),
+    .stride_i(frame_stride_i),
+    .bit_o   (step_bit_o),
+    .offset_o(offset)
+  );
+
   always_ff @(posedge aclk) begin
-    if (state_q == StIdle) begin
-      bit_q    <= '1;
-      inside_q <= 1'b0;
-      offset_q <= '0;
-      pass_q   <= '0;
-    end else if (state_q == StAddress) begin
-      bit_q    <= bit_q - 1'b1;
-      inside_q <= inside_q || frame_slots_i[bit_q];
-      offset_q <= {offset_q[27:0], 1'b0} + (inside_q && start_q[bit_q] ? frame_stride_i : '0);
-    end else if (command_ready_i) begin
-      pass_q <= pass_q + 1'b1;
-    end
+    if (state_q == StIdle) pass_q <= '0;
+    else if (state_q == StCommand && command_ready_i) pass_q <= pass_q + 1'b1;
   end
 
   always_ff @(posedge aclk) begin
     if (!aresetn) last_pass_o <= '0;
-    else if (at_work_q == '0 && !take) last_pass_o <= last_pass;
+    else if (at_work_q == '0 && !take_o) last_pass_o <= last_pass;
   end
 endmodule

@@ -71,6 +71,7 @@ module lutlens_pl
   input  logic        m_axi_rvalid,
   output logic        m_axi_rready
 );
+  localparam bit Scan = lutlens_registers_pkg::SCAN != 0;
   // Size of a record: the next power of two from 8 + 2 * CLASSES, at least 32.
   localparam int unsigned RecordUsed = 8 + 2 * CLASSES;
   localparam int unsigned RecordBytes = (RecordUsed > 32) ? 1 << $clog2(RecordUsed) : 32;
@@ -84,12 +85,15 @@ module lutlens_pl
   logic                                                    rings_cleared;
   logic                                                    clear_counters;
   logic                                                    read_error;
-  logic                                                    write_error;
   logic                                                    timeout;
-  logic                                                    record_written;
+  lutlens_pkg::writer_state_t                              writer;
+  logic                                                    write_error;
   logic                                                    thresholds_wr_ack;
   logic                                                    thresholds_rd_ack;
   logic                                 [8*PIXEL_BITS-1:0] thresholds_rd_data;
+  logic                                                    sizes_wr_ack;
+  logic                                                    sizes_rd_ack;
+  logic                                 [            31:0] sizes_rd_data;
   logic                                 [            31:0] cycles;
   logic                                 [            31:0] counter_value;
 
@@ -99,9 +103,9 @@ module lutlens_pl
     .ImageHeight(IMAGE_HEIGHT),
     .Classes    (CLASSES),
     .PixelBits  (PIXEL_BITS),
-    .Pixels     (1),
+    .Pixels     (PIXELS),
     .MaxWidth   (MAX_WIDTH),
-    .RecordBytes(RecordBytes)
+    .RecordBytes(Scan ? 0 : RecordBytes)
   ) u_register_file (
     .aclk,
     .aresetn,
@@ -128,7 +132,7 @@ module lutlens_pl
     .frame_tail_i         (frame_tail),
     .result_head_i        (result_head),
     .rings_cleared_i      (rings_cleared),
-    .record_written_i     (record_written),
+    .record_written_i     (writer.record_written),
     .read_error_i         (read_error),
     .write_error_i        (write_error),
     .timeout_i            (timeout),
@@ -136,220 +140,159 @@ module lutlens_pl
     .thresholds_wr_ack_i  (thresholds_wr_ack),
     .thresholds_rd_ack_i  (thresholds_rd_ack),
     .thresholds_rd_data_i (32'(thresholds_rd_data)),
-    .frame_sizes_wr_ack_i (1'b0),
-    .frame_sizes_rd_ack_i (1'b0),
-    .frame_sizes_rd_data_i('0)
+    .frame_sizes_wr_ack_i (sizes_wr_ack),
+    .frame_sizes_rd_ack_i (sizes_rd_ack),
+    .frame_sizes_rd_data_i(sizes_rd_data)
   );
 
-  // ------------------------------------------------------------------ frames
+  // ------------------------------------------------------------------ frames to pixels
 
-  logic        flush;
-  logic        datapath_resetn;
-  logic        command_valid;
-  logic        command_ready;
-  logic [28:0] command_address;
-  logic        reader_idle;
-  logic [ 3:0] start_index;
-  logic [ 3:0] last_pass;
-  logic        writer_hold;
-  logic        writer_active;
-  logic        writer_waiting;
-  logic        record_failed;
-  logic        frame_begun;
-  logic        frame_dropped;
-  logic        turn_next;
-
-  // A register, as it drives the reset of every pipeline.
-  always_ff @(posedge aclk) datapath_resetn <= aresetn && !flush;
-
-  lutlens_frame_control u_frame_control (
-    .aclk,
-    .aresetn,
-    .enable_i         (settings.CONTROL.enable.value),
-    .reset_i          (settings.CONTROL.reset.value),
-    .passes_i         (settings.PASSES.value.value),
-    .watchdog_cycles_i(settings.WATCHDOG_CYCLES.value.value),
-    .frame_base_i     (settings.FRAME_BASE.value.value),
-    .frame_stride_i   (settings.FRAME_STRIDE.value.value),
-    .frame_slots_i    (settings.FRAME_SLOTS.value.value),
-    .frame_head_i     (settings.FRAME_HEAD.value.value[15:0]),
-    .frame_tail_o     (frame_tail),
-    .busy_o           (busy),
-    .command_valid_o  (command_valid),
-    .command_ready_i  (command_ready),
-    .command_address_o(command_address),
-    .reader_idle_i    (reader_idle),
-    .flush_o          (flush),
-    .start_index_o    (start_index),
-    .last_pass_o      (last_pass),
-    .writer_hold_o    (writer_hold),
-    .writer_active_i  (writer_active),
-    .writer_waiting_i (writer_waiting),
-    .record_written_i (record_written),
-    .record_failed_i  (record_failed),
-    .ring_clear_o     (rings_cleared),
-    .frame_begun_o    (frame_begun),
-    .frame_dropped_o  (frame_dropped),
-    .timeout_o        (timeout),
-    .turn_next_o      (turn_next)
-  );
-
-  // ------------------------------------------------------------------ pixels
-
-  logic                    beat_valid;
-  logic                    beat_ready;
-  logic [            63:0] beat_data;
-  logic                    beat_error;
-  logic [             7:0] pixel_tdata;
+  logic                    frame_begun;
+  logic                    frame_dropped;
+  logic                    turn_next;
+  logic                    writer_hold;
+  logic [             2:0] scale;
+  logic [            31:0] start_cycles;
+  logic                    read_failed;
+  logic                    datapath_resetn;
+  logic [             3:0] last_pass;
+  logic [8*PIXEL_BITS-1:0] thresholds;
+  logic [    8*PIXELS-1:0] pixel_tdata;
   logic                    pixel_tvalid;
   logic                    pixel_tready;
   logic                    pixel_tuser;
   logic                    pixel_tlast;
-  logic                    pass_first;
-  logic [             3:0] pass;
-  logic                    frame_first;
-  logic                    frame_last;
-  logic                    frame_error;
-  logic [8*PIXEL_BITS-1:0] thresholds;
 
-  lutlens_frame_reader #(
-    .ImageBytes(IMAGE_WIDTH * IMAGE_HEIGHT)
-  ) u_frame_reader (
+  lutlens_frame_source #(
+    .Scan(Scan)
+  ) u_frame_source (
     .aclk,
     .aresetn,
-    .flush_i          (flush),
-    .idle_o           (reader_idle),
-    .command_valid_i  (command_valid),
-    .command_ready_o  (command_ready),
-    .command_address_i(command_address),
-    .beat_valid_o     (beat_valid),
-    .beat_ready_i     (beat_ready),
-    .beat_data_o      (beat_data),
-    .beat_error_o     (beat_error),
-    .read_error_o     (read_error),
+    .settings_i          (settings),
+    .thresholds_wr_ack_o (thresholds_wr_ack),
+    .thresholds_rd_ack_o (thresholds_rd_ack),
+    .thresholds_rd_data_o(thresholds_rd_data),
+    .sizes_wr_ack_o      (sizes_wr_ack),
+    .sizes_rd_ack_o      (sizes_rd_ack),
+    .sizes_rd_data_o     (sizes_rd_data),
+    .frame_tail_o        (frame_tail),
+    .busy_o              (busy),
+    .ring_clear_o        (rings_cleared),
+    .frame_begun_o       (frame_begun),
+    .frame_dropped_o     (frame_dropped),
+    .timeout_o           (timeout),
+    .turn_next_o         (turn_next),
+    .read_error_o        (read_error),
+    .writer_hold_o       (writer_hold),
+    .writer_i            (writer),
+    .cycles_i            (cycles),
+    .scale_o             (scale),
+    .start_cycles_o      (start_cycles),
+    .read_failed_o       (read_failed),
+    .datapath_resetn_o   (datapath_resetn),
+    .last_pass_o         (last_pass),
+    .thresholds_o        (thresholds),
+    .m_axis_tdata        (pixel_tdata),
+    .m_axis_tvalid       (pixel_tvalid),
+    .m_axis_tready       (pixel_tready),
+    .m_axis_tuser        (pixel_tuser),
+    .m_axis_tlast        (pixel_tlast),
     .m_axi_araddr,
-    .m_axi_arlen      (m_axi_arlen[3:0]),
+    .m_axi_arlen         (m_axi_arlen[3:0]),
     .m_axi_arvalid,
     .m_axi_arready,
     .m_axi_rdata,
-    .m_axi_rerror     (m_axi_rresp[1]),
+    .m_axi_rerror        (m_axi_rresp[1]),
     .m_axi_rlast,
     .m_axi_rvalid,
     .m_axi_rready
   );
 
-  lutlens_unpacker #(
-    .ImageWidth (IMAGE_WIDTH),
-    .ImageHeight(IMAGE_HEIGHT)
-  ) u_unpacker (
-    .aclk,
-    .aresetn      (datapath_resetn),
-    .last_pass_i  (last_pass),
-    .beat_valid_i (beat_valid),
-    .beat_ready_o (beat_ready),
-    .beat_data_i  (beat_data),
-    .beat_error_i (beat_error),
-    .m_axis_tdata (pixel_tdata),
-    .m_axis_tvalid(pixel_tvalid),
-    .m_axis_tready(pixel_tready),
-    .m_axis_tuser (pixel_tuser),
-    .m_axis_tlast (pixel_tlast),
-    .pass_first_o (pass_first),
-    .pass_o       (pass),
-    .frame_first_o(frame_first),
-    .frame_last_o (frame_last),
-    .frame_error_o(frame_error)
-  );
+  // ------------------------------------------------------------------ pixels to results
 
-  lutlens_thresholds #(
-    .PixelBits(PIXEL_BITS)
-  ) u_thresholds (
-    .aclk,
-    .aresetn,
-    .req_i       (settings.THRESHOLDS.req),
-    .req_is_wr_i (settings.THRESHOLDS.req_is_wr),
-    .addr_i      (settings.THRESHOLDS.addr[5:2]),
-    .wr_data_i   (settings.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
-    .wr_ack_o    (thresholds_wr_ack),
-    .rd_ack_o    (thresholds_rd_ack),
-    .rd_data_o   (thresholds_rd_data),
-    .load_i      (pass_first),
-    .pass_i      (pass),
-    .thresholds_o(thresholds)
-  );
+  lutlens_pkg::axi_write_req_t axi_write_req;
+  lutlens_pkg::axi_write_rsp_t axi_write_rsp;
 
-  // ------------------------------------------------------------------ results
+  if (Scan) begin : gen_scan
+    lutlens_scan #(
+      .Positions(lutlens_registers_pkg::SCAN_POSITIONS),
+      .Windows  (lutlens_registers_pkg::SCAN_WINDOWS)
+    ) u_scan (
+      .aclk,
+      .aresetn,
+      .datapath_resetn,
+      .last_pass_i    (last_pass),
+      .background_i   (settings.BACKGROUND.value.value),
+      .min_margin_i   (settings.MIN_MARGIN.value.value),
+      .result_base_i  (settings.RESULT_BASE.value.value),
+      .result_stride_i(settings.RESULT_STRIDE.value.value),
+      .result_slots_i (settings.RESULT_SLOTS.value.value),
+      .result_tail_i  (settings.RESULT_TAIL.value.value[15:0]),
+      .result_head_o  (result_head),
+      .thresholds_i   (thresholds),
+      .s_axis_tdata   (pixel_tdata),
+      .s_axis_tvalid  (pixel_tvalid),
+      .s_axis_tready  (pixel_tready),
+      .s_axis_tuser   (pixel_tuser),
+      .s_axis_tlast   (pixel_tlast),
+      .ring_clear_i   (rings_cleared),
+      .hold_i         (writer_hold),
+      .writer_o       (writer),
+      .write_error_o  (write_error),
+      .sequence_i     (frame_tail),
+      .scale_i        (scale),
+      .read_error_i   (read_failed),
+      .axi_write_o    (axi_write_req),
+      .axi_write_i    (axi_write_rsp)
+    );
+  end else begin : gen_batch
+    logic [15:0] result_tdata;
+    logic        result_tvalid;
+    logic        result_tready;
+    logic        result_tlast;
+    logic        unused_bits;
 
-  logic [15:0] result_tdata;
-  logic        result_tvalid;
-  logic        result_tready;
-  logic        result_tlast;
-  logic [31:0] start_cycles;
-  logic        read_failed;
+    lutlens_core u_core (
+      .aclk,
+      .aresetn      (datapath_resetn),
+      .last_pass_i  (last_pass),
+      .thresholds_i (thresholds),
+      .s_axis_tdata (pixel_tdata),
+      .s_axis_tvalid(pixel_tvalid),
+      .s_axis_tready(pixel_tready),
+      .s_axis_tuser (pixel_tuser),
+      .s_axis_tlast (pixel_tlast),
+      .m_axis_tdata (result_tdata),
+      .m_axis_tvalid(result_tvalid),
+      .m_axis_tready(result_tready),
+      .m_axis_tlast (result_tlast)
+    );
 
-  lutlens_core u_core (
-    .aclk,
-    .aresetn      (datapath_resetn),
-    .last_pass_i  (last_pass),
-    .thresholds_i (thresholds),
-    .s_axis_tdata (pixel_tdata),
-    .s_axis_tvalid(pixel_tvalid),
-    .s_axis_tready(pixel_tready),
-    .s_axis_tuser (pixel_tuser),
-    .s_axis_tlast (pixel_tlast),
-    .m_axis_tdata (result_tdata),
-    .m_axis_tvalid(result_tvalid),
-    .m_axis_tready(result_tready),
-    .m_axis_tlast (result_tlast)
-  );
+    lutlens_result_writer #(
+      .RecordBytes(RecordBytes)
+    ) u_result_writer (
+      .aclk,
+      .aresetn,
+      .result_base_i (settings.RESULT_BASE.value.value),
+      .result_slots_i(settings.RESULT_SLOTS.value.value),
+      .result_tail_i (settings.RESULT_TAIL.value.value[15:0]),
+      .result_head_o (result_head),
+      .ring_clear_i  (rings_cleared),
+      .hold_i        (writer_hold),
+      .writer_o      (writer),
+      .write_error_o (write_error),
+      .sequence_i    (frame_tail),
+      .read_error_i  (read_failed),
+      .s_axis_tdata  (result_tdata),
+      .s_axis_tvalid (result_tvalid),
+      .s_axis_tready (result_tready),
+      .s_axis_tlast  (result_tlast),
+      .axi_write_o   (axi_write_req),
+      .axi_write_i   (axi_write_rsp)
+    );
 
-  lutlens_frame_table u_frame_table (
-    .aclk,
-    .flush_i       (!datapath_resetn),
-    .start_index_i (start_index),
-    .cycles_i      (cycles),
-    .frame_first_i (frame_first),
-    .frame_last_i  (frame_last),
-    .frame_error_i (frame_error),
-    .index_i       (frame_tail[3:0]),
-    .start_cycles_o(start_cycles),
-    .error_o       (read_failed)
-  );
-
-  lutlens_result_writer #(
-    .RecordBytes(RecordBytes)
-  ) u_result_writer (
-    .aclk,
-    .aresetn,
-    .result_base_i   (settings.RESULT_BASE.value.value),
-    .result_slots_i  (settings.RESULT_SLOTS.value.value),
-    .result_tail_i   (settings.RESULT_TAIL.value.value[15:0]),
-    .result_head_o   (result_head),
-    .ring_clear_i    (rings_cleared),
-    .hold_i          (writer_hold),
-    .active_o        (writer_active),
-    .waiting_o       (writer_waiting),
-    .record_written_o(record_written),
-    .record_failed_o (record_failed),
-    .write_error_o   (write_error),
-    .sequence_i      (frame_tail),
-    .read_error_i    (read_failed),
-    .s_axis_tdata    (result_tdata),
-    .s_axis_tvalid   (result_tvalid),
-    .s_axis_tready   (result_tready),
-    .s_axis_tlast    (result_tlast),
-    .m_axi_awaddr,
-    .m_axi_awlen     (m_axi_awlen[3:0]),
-    .m_axi_awvalid,
-    .m_axi_awready,
-    .m_axi_wdata,
-    .m_axi_wlast,
-    .m_axi_wvalid,
-    .m_axi_wready,
-    .m_axi_berror    (m_axi_bresp[1]),
-    .m_axi_bvalid,
-    .m_axi_bready
-  );
+    assign unused_bits = ^scale;
+  end
 
   lutlens_counters u_counters (
     .aclk,
@@ -357,7 +300,7 @@ module lutlens_pl
     .clear_i         (clear_counters),
     .turn_next_i     (turn_next && !rings_cleared),
     .frame_begun_i   (frame_begun),
-    .record_written_i(record_written),
+    .record_written_i(writer.record_written),
     .frame_dropped_i (frame_dropped),
     .read_error_i    (read_error),
     .write_error_i   (write_error),
@@ -370,25 +313,38 @@ module lutlens_pl
 
   // ------------------------------------------------------------------ bus attributes
 
+  assign m_axi_awaddr = axi_write_req.awaddr;
+  assign m_axi_awlen = {4'b0, axi_write_req.awlen};
+  assign m_axi_awvalid = axi_write_req.awvalid;
+  assign m_axi_wdata = axi_write_req.wdata;
+  assign m_axi_wlast = axi_write_req.wlast;
+  assign m_axi_wvalid = axi_write_req.wvalid;
+  assign m_axi_bready = axi_write_req.bready;
+  assign axi_write_rsp = '{
+          awready: m_axi_awready,
+          wready: m_axi_wready,
+          berror: m_axi_bresp[1],
+          bvalid: m_axi_bvalid
+      };
+
   // One ID everywhere, so that everything stays in order; whole 64-bit beats, incrementing addresses.
-  assign m_axi_awid       = '0;
-  assign m_axi_awlen[7:4] = '0;
-  assign m_axi_awsize     = 3'd3;
-  assign m_axi_awburst    = 2'b01;
-  assign m_axi_awlock     = 1'b0;
-  assign m_axi_awcache    = 4'b0011;
-  assign m_axi_awprot     = '0;
-  assign m_axi_awqos      = '0;
-  assign m_axi_wid        = '0;
-  assign m_axi_wstrb      = '1;
-  assign m_axi_arid       = '0;
+  assign m_axi_awid = '0;
+  assign m_axi_awsize = 3'd3;
+  assign m_axi_awburst = 2'b01;
+  assign m_axi_awlock = 1'b0;
+  assign m_axi_awcache = 4'b0011;
+  assign m_axi_awprot = '0;
+  assign m_axi_awqos = '0;
+  assign m_axi_wid = '0;
+  assign m_axi_wstrb = '1;
+  assign m_axi_arid = '0;
   assign m_axi_arlen[7:4] = '0;
-  assign m_axi_arsize     = 3'd3;
-  assign m_axi_arburst    = 2'b01;
-  assign m_axi_arlock     = 1'b0;
-  assign m_axi_arcache    = 4'b0011;
-  assign m_axi_arprot     = '0;
-  assign m_axi_arqos      = '0;
+  assign m_axi_arsize = 3'd3;
+  assign m_axi_arburst = 2'b01;
+  assign m_axi_arlock = 1'b0;
+  assign m_axi_arcache = 4'b0011;
+  assign m_axi_arprot = '0;
+  assign m_axi_arqos = '0;
 
   logic unused_bits;
 

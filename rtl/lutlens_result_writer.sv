@@ -8,45 +8,34 @@
 // A record is aligned to its size, a power of two, so no burst crosses 4 KiB; larger ones go in bursts
 // of 16 beats. Bus time of a record: 5 clocks a beat.
 
-module lutlens_result_writer #(
+module lutlens_result_writer
+  import lutlens_pkg::*;
+#(
   parameter int unsigned RecordBytes = 32
 ) (
-  input  logic        aclk,
-  input  logic        aresetn,
+  input  logic                  aclk,
+  input  logic                  aresetn,
   // Registers
-  input  logic [26:0] result_base_i,     // in units of 32 bytes
-  input  logic [15:0] result_slots_i,
-  input  logic [15:0] result_tail_i,
-  output logic [31:0] result_head_o,
+  input  logic           [26:0] result_base_i,   // in units of 32 bytes
+  input  logic           [15:0] result_slots_i,
+  input  logic           [15:0] result_tail_i,
+  output logic           [31:0] result_head_o,
   // Frame control
-  input  logic        ring_clear_i,
-  input  logic        hold_i,
-  output logic        active_o,
-  output logic        waiting_o,
-  output logic        record_written_o,
-  output logic        record_failed_o,
+  input  logic                  ring_clear_i,
+  input  logic                  hold_i,
+  output writer_state_t         writer_o,
   // One clock for every burst answered with an error
-  output logic        write_error_o,
+  output logic                  write_error_o,
   // The frame that the result belongs to
-  input  logic [31:0] sequence_i,
-  input  logic        read_error_i,
+  input  logic           [31:0] sequence_i,
+  input  logic                  read_error_i,
   // Result: class, margin, scores
-  input  logic [15:0] s_axis_tdata,
-  input  logic        s_axis_tvalid,
-  output logic        s_axis_tready,
-  input  logic        s_axis_tlast,
-  // AXI write channels
-  output logic [31:0] m_axi_awaddr,
-  output logic [ 3:0] m_axi_awlen,
-  output logic        m_axi_awvalid,
-  input  logic        m_axi_awready,
-  output logic [63:0] m_axi_wdata,
-  output logic        m_axi_wlast,
-  output logic        m_axi_wvalid,
-  input  logic        m_axi_wready,
-  input  logic        m_axi_berror,
-  input  logic        m_axi_bvalid,
-  output logic        m_axi_bready
+  input  logic           [15:0] s_axis_tdata,
+  input  logic                  s_axis_tvalid,
+  output logic                  s_axis_tready,
+  input  logic                  s_axis_tlast,
+  output axi_write_req_t        axi_write_o,
+  input  axi_write_rsp_t        axi_write_i
 );
   localparam int unsigned RecordBits = $clog2(RecordBytes);
   localparam int unsigned WordBits = RecordBits - 1;
@@ -67,6 +56,8 @@ module lutlens_result_writer #(
   logic   [WordBits-1:0] word_q;  // of the record
   logic                  ended_q;  // the result's words have all been taken: pad
   logic                  failed_q;
+  logic                  failed;
+  logic                  active;
   logic                  full;
   logic                  start;
   logic                  word_taken;
@@ -78,19 +69,26 @@ module lutlens_result_writer #(
 
   // ------------------------------------------------------------------ ring
 
-  assign full             = result_head_o[15:0] - result_tail_i == result_slots_i;
-  assign slot             = result_head_o[15:0] & (result_slots_i - 1'b1);
-  assign start            = state_q == StIdle && s_axis_tvalid && !full && !hold_i;
-  assign waiting_o        = state_q == StIdle && s_axis_tvalid && full;
-  assign active_o         = state_q != StIdle;
-  assign done             = state_q == StResponse && m_axi_bvalid && word_q == '0;
-  assign record_failed_o  = done && (failed_q || m_axi_berror);
-  assign record_written_o = done && !(failed_q || m_axi_berror);
-  assign write_error_o    = state_q == StResponse && m_axi_bvalid && m_axi_berror;
+  assign full = result_head_o[15:0] - result_tail_i == result_slots_i;
+  assign slot = result_head_o[15:0] & (result_slots_i - 1'b1);
+  assign start = state_q == StIdle && s_axis_tvalid && !full && !hold_i;
+  assign active = state_q != StIdle;
+  assign done = state_q == StResponse && axi_write_i.bvalid && word_q == '0;
+  assign failed = failed_q || axi_write_i.berror;
+  assign write_error_o = state_q == StResponse && axi_write_i.bvalid && axi_write_i.berror;
+
+  // As soon as a record has begun it is no longer late.
+  assign writer_o = '{
+          active: active,
+          waiting: state_q == StIdle && s_axis_tvalid && full,
+          closing: active,
+          record_written: done && !failed,
+          record_failed: done && failed
+      };
 
   always_ff @(posedge aclk) begin
     if (!aresetn || ring_clear_i) result_head_o <= '0;
-    else if (record_written_o) result_head_o <= result_head_o + 1'b1;
+    else if (done && !failed) result_head_o <= result_head_o + 1'b1;
   end
 
   // ------------------------------------------------------------------ bursts
@@ -100,33 +98,37 @@ module lutlens_result_writer #(
       state_q <= StIdle;
     end else begin
       unique case (state_q)
-        StIdle:  if (start) state_q <= StWrite;
-        StWrite: if (m_axi_wvalid && m_axi_wready && m_axi_wlast) state_q <= StResponse;
-        default: if (m_axi_bvalid) state_q <= done ? StIdle : StWrite;
+        StIdle: if (start) state_q <= StWrite;
+        StWrite:
+        if (axi_write_o.wvalid && axi_write_i.wready && axi_write_o.wlast) state_q <= StResponse;
+        default: if (axi_write_i.bvalid) state_q <= done ? StIdle : StWrite;
       endcase
     end
   end
 
   always_ff @(posedge aclk) begin
-    if (!aresetn) m_axi_awvalid <= 1'b0;
-    else if (start || (state_q == StResponse && m_axi_bvalid && !done)) m_axi_awvalid <= 1'b1;
-    else if (m_axi_awready) m_axi_awvalid <= 1'b0;
+    if (!aresetn) axi_write_o.awvalid <= 1'b0;
+    else if (start || (state_q == StResponse && axi_write_i.bvalid && !done))
+      axi_write_o.awvalid <= 1'b1;
+    else if (axi_write_i.awready) axi_write_o.awvalid <= 1'b0;
     if (start) begin
-      m_axi_awaddr <= {result_base_i[26:RecordBits-5] + (32 - RecordBits)'(slot), RecordBits'(0)};
-    end else if (state_q == StResponse && m_axi_bvalid && RecordBytes > BurstBytes) begin
-      m_axi_awaddr <= m_axi_awaddr + BurstBytes;
+      axi_write_o.awaddr <= {
+        result_base_i[26:RecordBits-5] + (32 - RecordBits)'(slot), RecordBits'(0)
+      };
+    end else if (state_q == StResponse && axi_write_i.bvalid && RecordBytes > BurstBytes) begin
+      axi_write_o.awaddr <= axi_write_o.awaddr + BurstBytes;
     end
     if (state_q == StIdle) failed_q <= 1'b0;
     else if (write_error_o) failed_q <= 1'b1;
   end
 
-  assign m_axi_awlen = 4'((1 << BurstBits) - 1);
-  assign m_axi_bready = state_q == StResponse;
+  assign axi_write_o.awlen = 4'((1 << BurstBits) - 1);
+  assign axi_write_o.bready = state_q == StResponse;
 
   // ------------------------------------------------------------------ words to beats
 
   assign header_word = word_q[WordBits-1:1] == '0;
-  assign word_taken    = state_q == StWrite && !m_axi_wvalid &&
+  assign word_taken    = state_q == StWrite && !axi_write_o.wvalid &&
       (header_word || ended_q || s_axis_tvalid);
   assign beat_complete = word_taken && word_q[1:0] == 2'd3;
   assign s_axis_tready = word_taken && !header_word && !ended_q;
@@ -149,12 +151,12 @@ module lutlens_result_writer #(
   end
 
   always_ff @(posedge aclk) begin
-    if (!aresetn) m_axi_wvalid <= 1'b0;
-    else if (beat_complete) m_axi_wvalid <= 1'b1;
-    else if (m_axi_wready) m_axi_wvalid <= 1'b0;
+    if (!aresetn) axi_write_o.wvalid <= 1'b0;
+    else if (beat_complete) axi_write_o.wvalid <= 1'b1;
+    else if (axi_write_i.wready) axi_write_o.wvalid <= 1'b0;
     if (word_taken) begin
-      m_axi_wdata <= {word, m_axi_wdata[63:16]};
-      m_axi_wlast <= &word_q[BurstBits+1:2];
+      axi_write_o.wdata <= {word, axi_write_o.wdata[63:16]};
+      axi_write_o.wlast <= &word_q[BurstBits+1:2];
     end
   end
 endmodule

@@ -224,12 +224,13 @@ def _compile(scan: Scan | None) -> AddrmapNode:
         compiler.register_udp(udp)
     compiler.compile_file(str(RDL_FILE))
     room = scan or Scan()
-    parameters = {
-        "SCAN": scan is not None,
-        "SCAN_POSITIONS": room.max_positions,
-        "SCAN_WINDOWS": room.max_windows,
-    }
-    return compiler.elaborate(parameters=parameters).top
+    return compiler.elaborate(
+        parameters={
+            "SCAN": scan is not None,
+            "SCAN_POSITIONS": room.max_positions,
+            "SCAN_WINDOWS": room.max_windows,
+        }
+    ).top
 
 
 def _read_registers(top: AddrmapNode) -> Iterator[Register]:

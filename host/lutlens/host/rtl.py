@@ -37,8 +37,12 @@ class Build:
     @classmethod
     def of(cls, geometry: Geometry) -> Build:
         """What an overlay's manifest says."""
-        scan = geometry.scan and Scan(geometry.scan.max_positions, geometry.scan.max_windows)
-        return cls(geometry.max_width, geometry.pixels_per_clock, scan)
+        scan = geometry.scan
+        return cls(
+            geometry.max_width,
+            geometry.pixels_per_clock,
+            Scan(scan.max_positions, scan.max_windows) if scan else None,
+        )
 
 
 def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
@@ -47,7 +51,12 @@ def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
     Raises GenerationError of `lutlens.host.systemverilog`.
     """
     netlist, _ = simplify(Netlist.from_lutnet(lutnet))
-    return systemverilog.sources(netlist, build_id=lutnet.build_id, max_width=build.max_width)
+    return systemverilog.sources(
+        netlist,
+        build_id=lutnet.build_id,
+        max_width=build.max_width,
+        pixels_per_clock=build.pixels_per_clock,
+    )
 
 
 @cache
@@ -61,5 +70,10 @@ def pl_sources(build: Build) -> dict[str, str]:
     """The whole PL but the network: registers, rings, core."""
     with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
         registers = {path.name: path.read_text() for path in write_rtl(folder, build.scan)}
-    modules = {path.name: path.read_text() for path in sorted(RTL_DIRECTORY.glob("*.sv"))}
+    paths = sorted(RTL_DIRECTORY.glob("*.sv"), key=lambda path: (path.stem[-4:] != "_pkg", path))
+    modules = {
+        path.name: path.read_text()
+        for path in paths
+        if build.scan or not path.name.startswith("lutlens_scan")
+    }
     return {**registers, **modules}

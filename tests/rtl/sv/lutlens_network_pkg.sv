@@ -12,6 +12,7 @@
 /* verilator lint_off UNUSEDPARAM */
 
 package lutlens_network_pkg;
+  localparam int PIXELS = 1;
   localparam int PIXEL_BITS = `PIXEL_BITS;
   localparam int CLASSES = `CLASSES;
   localparam int SCORE_BITS = `SCORE_BITS;

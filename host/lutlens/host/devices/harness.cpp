@@ -106,6 +106,8 @@ class Board {
   }
 
   uint64_t clocks() const { return now_; }
+  uint64_t last_read() const { return last_read_; }
+  uint64_t last_response() const { return last_response_; }
   bool interrupt() const { return top_->irq; }
   const char* violation() const { return violation_.empty() ? nullptr : violation_.c_str(); }
 
@@ -121,8 +123,14 @@ class Board {
     const bool response_taken = top_->m_axi_bvalid && top_->m_axi_bready;
     top_->aclk = 1;
     top_->eval();
-    if (read_taken) top_->m_axi_rvalid = 0;
-    if (response_taken) top_->m_axi_bvalid = 0;
+    if (read_taken) {
+      top_->m_axi_rvalid = 0;
+      last_read_ = now_;
+    }
+    if (response_taken) {
+      top_->m_axi_bvalid = 0;
+      last_response_ = now_;
+    }
     now_++;
   }
 
@@ -281,6 +289,7 @@ class Board {
   const Stalls stalls_;
   uint64_t random_;
   uint64_t now_ = 0;
+  uint64_t last_read_ = 0, last_response_ = 0;  // clocks at which data and a response were taken
   std::deque<Burst> reads_, writes_, responses_;
   std::deque<WriteBeat> write_beats_;
   unsigned complete_bursts_ = 0;
@@ -310,6 +319,8 @@ int lutlens_read(void* board, uint32_t offset, uint32_t* value) {
 }
 void lutlens_advance(void* board, uint64_t clocks) { static_cast<Board*>(board)->advance(clocks); }
 uint64_t lutlens_clocks(void* board) { return static_cast<Board*>(board)->clocks(); }
+uint64_t lutlens_last_read(void* board) { return static_cast<Board*>(board)->last_read(); }
+uint64_t lutlens_last_response(void* board) { return static_cast<Board*>(board)->last_response(); }
 int lutlens_interrupt(void* board) { return static_cast<Board*>(board)->interrupt(); }
 const char* lutlens_violation(void* board) { return static_cast<Board*>(board)->violation(); }
 }

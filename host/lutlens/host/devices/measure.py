@@ -57,10 +57,7 @@ def throughput(
         compile_pl(lutnet, Build(max_width)), ddr, stalls, seed, poll_clocks=_step(height * width)
     )
     try:
-        logic.write(reg.PASSES, k)
-        for i, levels in enumerate(lutnet.thresholds_for(k)):
-            word = int.from_bytes(levels.tobytes(), "little")
-            logic.write(reg.THRESHOLD + i * reg.THRESHOLD_STRIDE, word)
+        set_thresholds(logic, lutnet, k)
         logic.write(reg.FRAME_BASE, frames.device_address)
         logic.write(reg.FRAME_STRIDE, stride)
         logic.write(reg.FRAME_SLOTS, slots)
@@ -70,7 +67,7 @@ def throughput(
         logic.write(reg.FRAME_HEAD, count)
         clocks = []
         for i in range(count):
-            _wait_for_record(logic, i, limit=TIMEOUT_IMAGES * k * height * width + 100_000)
+            wait_for_record(logic, i, limit=TIMEOUT_IMAGES * k * height * width + 100_000)
             clocks.append(logic.read(reg.FRAME_CYCLES))
         latency_max = logic.read(reg.LATENCY_MAX)
     finally:
@@ -83,12 +80,21 @@ def throughput(
     return Throughput(tuple(clocks[WARM_UP:]), latency_max)
 
 
+def set_thresholds(logic: Rtl, lutnet: Lutnet, k: int) -> None:
+    """Those for K passes, and K itself."""
+    logic.write(reg.PASSES, k)
+    for i, levels in enumerate(lutnet.thresholds_for(k)):
+        word = int.from_bytes(levels.tobytes(), "little")
+        logic.write(reg.THRESHOLD + i * reg.THRESHOLD_STRIDE, word)
+
+
 def _step(pixels: int) -> int:
     """Clocks between two looks at RESULT_HEAD: few enough that no record is missed."""
     return max(1, min(64, pixels // 2 - 20))
 
 
-def _wait_for_record(logic: Rtl, index: int, limit: int) -> None:
+def wait_for_record(logic: Rtl, index: int, limit: int) -> None:
+    """Until record `index` is there, and the next one is not. Raises DeviceError."""
     start = logic.clocks
     while (head := logic.read(reg.RESULT_HEAD)) <= index:
         if logic.clocks - start > limit:

@@ -87,7 +87,8 @@ class Rtl:
         self._poll_clocks = poll_clocks
         self._library = ctypes.CDLL(str(library))
         self._library.lutlens_open.restype = ctypes.c_void_p
-        self._library.lutlens_clocks.restype = ctypes.c_uint64
+        for counter in ("clocks", "last_read", "last_response"):
+            getattr(self._library, f"lutlens_{counter}").restype = ctypes.c_uint64
         self._library.lutlens_violation.restype = ctypes.c_char_p
         self._ddr = ddr  # keeps the memory alive
         self._board: ctypes.c_void_p | None = ctypes.c_void_p(
@@ -105,6 +106,16 @@ class Rtl:
     def clocks(self) -> int:
         """Clocks since the simulation began."""
         return int(self._library.lutlens_clocks(self._board))
+
+    @property
+    def last_read(self) -> int:
+        """The clock at which the memory's last data were taken."""
+        return int(self._library.lutlens_last_read(self._board))
+
+    @property
+    def last_response(self) -> int:
+        """The clock at which the last response to a write was taken."""
+        return int(self._library.lutlens_last_response(self._board))
 
     @property
     def interrupt(self) -> bool:

@@ -1,0 +1,274 @@
+// From the ring of frames to the core: pixels, with the thresholds of their pass.
+//
+// Frames are read ahead of the core; what has to be known of one when its result is due is kept here.
+
+module lutlens_frame_source
+  import lutlens_network_pkg::*;
+#(
+  // Of whole frames, of any size; or of single images.
+  parameter bit Scan = 1'b0
+) (
+  input logic aclk,
+  input logic aresetn,
+  input lutlens_registers_pkg::lutlens__out_t settings_i,
+  // Registers that are kept here
+  output logic thresholds_wr_ack_o,
+  output logic thresholds_rd_ack_o,
+  output logic [8*PIXEL_BITS-1:0] thresholds_rd_data_o,
+  output logic sizes_wr_ack_o,
+  output logic sizes_rd_ack_o,
+  output logic [31:0] sizes_rd_data_o,
+  // State and events of the rings; see lutlens_frame_control.
+  output logic [31:0] frame_tail_o,
+  output logic busy_o,
+  output logic ring_clear_o,
+  output logic frame_begun_o,
+  output logic frame_dropped_o,
+  output logic timeout_o,
+  output logic turn_next_o,
+  output logic read_error_o,
+  output logic writer_hold_o,
+  input lutlens_pkg::writer_state_t writer_i,
+  // Of the frame whose result is due: its scale, the clock of its first pixel, whether a read failed
+  input logic [31:0] cycles_i,
+  output logic [2:0] scale_o,
+  output logic [31:0] start_cycles_o,
+  output logic read_failed_o,
+  // The core: forget every pixel; passes of a frame, minus one; thresholds of the pixels
+  output logic datapath_resetn_o,
+  output logic [3:0] last_pass_o,
+  output logic [8*PIXEL_BITS-1:0] thresholds_o,
+  output logic [8*PIXELS-1:0] m_axis_tdata,
+  output logic m_axis_tvalid,
+  input logic m_axis_tready,
+  output logic m_axis_tuser,
+  output logic m_axis_tlast,
+  // AXI read channels
+  output logic [31:0] m_axi_araddr,
+  output logic [3:0] m_axi_arlen,
+  output logic m_axi_arvalid,
+  input logic m_axi_arready,
+  input logic [63:0] m_axi_rdata,
+  input logic m_axi_rerror,
+  input logic m_axi_rlast,
+  input logic m_axi_rvalid,
+  output logic m_axi_rready
+);
+  localparam int unsigned ImagePixels = IMAGE_WIDTH * IMAGE_HEIGHT;
+  localparam int unsigned ImageBeats = (ImagePixels + 7) / 8;
+
+  // Bits for a frame's beats, for the clocks of a line, and for lines.
+  localparam int unsigned CountBits = bits(Scan ? MAX_WIDTH / 8 * 65536 : ImageBeats, 5);
+  localparam int unsigned ColumnBits = bits(Scan ? 65536 / PIXELS - 1 : IMAGE_WIDTH / PIXELS, 1);
+  localparam int unsigned RowBits = bits(Scan ? 65535 : IMAGE_HEIGHT, 1);
+
+  function automatic int unsigned bits(int unsigned largest, int unsigned at_least);
+    return ($clog2(largest + 1) > at_least) ? $clog2(largest + 1) : at_least;
+  endfunction
+
+  // ------------------------------------------------------------------ frames
+
+  logic                 format_packed;
+  logic                 flush;
+  logic                 command_valid;
+  logic                 command_ready;
+  logic [         28:0] command_address;
+  logic [CountBits-1:0] command_beats;
+  logic                 reader_idle;
+  logic                 take;
+  logic                 step;
+  logic [          3:0] step_bit;
+  logic                 taken;
+  logic [          3:0] start_index;
+  logic                 finished;
+
+  assign format_packed = settings_i.FORMAT.packed_.value;
+
+  // A register, as it drives the reset of every pipeline.
+  always_ff @(posedge aclk) datapath_resetn_o <= aresetn && !flush;
+
+  lutlens_frame_control u_frame_control (
+    .aclk,
+    .aresetn,
+    .enable_i         (settings_i.CONTROL.enable.value),
+    .reset_i          (settings_i.CONTROL.reset.value),
+    .passes_i         (settings_i.PASSES.value.value),
+    .watchdog_cycles_i(settings_i.WATCHDOG_CYCLES.value.value),
+    .frame_base_i     (settings_i.FRAME_BASE.value.value),
+    .frame_stride_i   (settings_i.FRAME_STRIDE.value.value),
+    .frame_slots_i    (settings_i.FRAME_SLOTS.value.value),
+    .frame_head_i     (settings_i.FRAME_HEAD.value.value[15:0]),
+    .frame_tail_o     (frame_tail_o),
+    .busy_o           (busy_o),
+    .command_valid_o  (command_valid),
+    .command_ready_i  (command_ready),
+    .command_address_o(command_address),
+    .reader_idle_i    (reader_idle),
+    .take_o           (take),
+    .step_o           (step),
+    .step_bit_o       (step_bit),
+    .taken_o          (taken),
+    .flush_o          (flush),
+    .start_index_o    (start_index),
+    .last_pass_o      (last_pass_o),
+    .writer_hold_o    (writer_hold_o),
+    .writer_i         (writer_i),
+    .ring_clear_o     (ring_clear_o),
+    .frame_begun_o    (frame_begun_o),
+    .finished_o       (finished),
+    .frame_dropped_o  (frame_dropped_o),
+    .timeout_o        (timeout_o),
+    .turn_next_o      (turn_next_o)
+  );
+
+  // ------------------------------------------------------------------ pixels
+
+  logic                  beat_valid;
+  logic                  beat_ready;
+  logic [          63:0] beat_data;
+  logic                  beat_error;
+  logic [ColumnBits-1:0] last_column;
+  logic [   RowBits-1:0] last_row;
+  logic                  pass_first;
+  logic [           3:0] pass;
+  logic                  frame_first;
+  logic                  frame_last;
+  logic                  frame_error;
+
+  lutlens_frame_reader #(
+    .CountBits(CountBits),
+    // At full rate a scan build takes a beat a clock: a whole block RAM bridges the memory's pauses.
+    .FifoBeats(Scan ? 512 : 64)
+  ) u_frame_reader (
+    .aclk,
+    .aresetn,
+    .flush_i          (flush),
+    .idle_o           (reader_idle),
+    .command_valid_i  (command_valid),
+    .command_ready_o  (command_ready),
+    .command_address_i(command_address),
+    .command_beats_i  (command_beats),
+    .beat_valid_o     (beat_valid),
+    .beat_ready_i     (beat_ready),
+    .beat_data_o      (beat_data),
+    .beat_error_o     (beat_error),
+    .read_error_o     (read_error_o),
+    .m_axi_araddr,
+    .m_axi_arlen,
+    .m_axi_arvalid,
+    .m_axi_arready,
+    .m_axi_rdata,
+    .m_axi_rerror,
+    .m_axi_rlast,
+    .m_axi_rvalid,
+    .m_axi_rready
+  );
+
+  lutlens_unpacker #(
+    .Pixels    (PIXELS),
+    .ColumnBits(ColumnBits),
+    .RowBits   (RowBits)
+  ) u_unpacker (
+    .aclk,
+    .aresetn      (datapath_resetn_o),
+    .last_pass_i  (last_pass_o),
+    .packed_i     (format_packed),
+    .last_column_i(last_column),
+    .last_row_i   (last_row),
+    .beat_valid_i (beat_valid),
+    .beat_ready_o (beat_ready),
+    .beat_data_i  (beat_data),
+    .beat_error_i (beat_error),
+    .m_axis_tdata,
+    .m_axis_tvalid,
+    .m_axis_tready,
+    .m_axis_tuser,
+    .m_axis_tlast,
+    .pass_first_o (pass_first),
+    .pass_o       (pass),
+    .frame_first_o(frame_first),
+    .frame_last_o (frame_last),
+    .frame_error_o(frame_error)
+  );
+
+  lutlens_settings_memory #(
+    .Width(8 * PIXEL_BITS),
+    .Depth(16)
+  ) u_thresholds (
+    .aclk,
+    .aresetn,
+    .req_i      (settings_i.THRESHOLDS.req),
+    .req_is_wr_i(settings_i.THRESHOLDS.req_is_wr),
+    .addr_i     (settings_i.THRESHOLDS.addr[5:2]),
+    .wr_data_i  (settings_i.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
+    .wr_ack_o   (thresholds_wr_ack_o),
+    .rd_ack_o   (thresholds_rd_ack_o),
+    .rd_data_o  (thresholds_rd_data_o),
+    .load_i     (pass_first),
+    .index_i    (pass),
+    .entry_o    (thresholds_o)
+  );
+
+  // ------------------------------------------------------------------ what is kept of a frame
+
+  lutlens_frame_table u_frame_table (
+    .aclk,
+    .flush_i       (!datapath_resetn_o),
+    .start_index_i (start_index),
+    .cycles_i      (cycles_i),
+    .frame_first_i (frame_first),
+    .frame_last_i  (frame_last),
+    .frame_error_i (frame_error),
+    .index_i       (frame_tail_o[3:0]),
+    .start_cycles_o(start_cycles_o),
+    .error_o       (read_failed_o)
+  );
+
+  if (Scan) begin : gen_sizes
+    logic unused_bits;
+
+    lutlens_scan_sizes #(
+      .Pixels   (PIXELS),
+      .CountBits(CountBits)
+    ) u_sizes (
+      .aclk,
+      .aresetn,
+      .scales_i     (settings_i.SCALES.value.value),
+      .packed_i     (format_packed),
+      .req_i        (settings_i.FRAME_SIZES.req),
+      .req_is_wr_i  (settings_i.FRAME_SIZES.req_is_wr),
+      .addr_i       (settings_i.FRAME_SIZES.addr[4:2]),
+      .wr_data_i    (settings_i.FRAME_SIZES.wr_data),
+      .wr_ack_o     (sizes_wr_ack_o),
+      .rd_ack_o     (sizes_rd_ack_o),
+      .rd_data_o    (sizes_rd_data_o),
+      .flush_i      (flush),
+      .ring_clear_i (ring_clear_o),
+      .take_i       (take),
+      .step_i       (step),
+      .step_bit_i   (step_bit),
+      .taken_i      (taken),
+      .finished_i   (finished),
+      .timeout_i    (timeout_o),
+      .beats_o      (command_beats),
+      .last_column_o(last_column),
+      .last_row_o   (last_row),
+      .frame_last_i (frame_last),
+      .scale_o      (scale_o)
+    );
+
+    assign unused_bits = ^{settings_i.FRAME_SIZES.addr[1:0], settings_i.FRAME_SIZES.wr_biten};
+  end else begin : gen_one_size
+    logic unused_bits;
+
+    // Every frame is an image.
+    assign command_beats = CountBits'(format_packed ? (ImagePixels + 63) / 64 : ImageBeats);
+    assign last_column = ColumnBits'(IMAGE_WIDTH / PIXELS - 1);
+    assign last_row = RowBits'(IMAGE_HEIGHT - 1);
+    assign scale_o = '0;
+    assign sizes_wr_ack_o = 1'b0;
+    assign sizes_rd_ack_o = 1'b0;
+    assign sizes_rd_data_o = '0;
+    assign unused_bits = ^{take, step, step_bit, taken, finished};
+  end
+endmodule
