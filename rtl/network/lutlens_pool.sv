@@ -1,37 +1,49 @@
-// OR pooling over PoolX x PoolY positions that do not overlap. Latency: three clocks.
+// OR pooling over PoolX x PoolY positions that do not overlap, Lanes of them a clock. Latency: three
+// clocks.
 //
 // A LUT a channel: the last PoolX columns, and what the line buffer remembers of the group's earlier
 // lines, are combined at once. The group's columns end at PhaseX modulo PoolX, its lines at PhaseY
 // modulo PoolY.
 
 module lutlens_pool #(
-  parameter int unsigned Channels = 1,
-  parameter int unsigned PoolX    = 2,
-  parameter int unsigned PoolY    = 2,
-  parameter int unsigned PhaseX   = 0,
-  parameter int unsigned PhaseY   = 0,
-  // Pooled positions in a line, at most.
-  parameter int unsigned Columns  = 320
+  parameter  int unsigned Channels = 1,
+  // Either this or PoolX divides the other.
+  parameter  int unsigned Lanes    = 1,
+  parameter  int unsigned PoolX    = 2,
+  parameter  int unsigned PoolY    = 2,
+  parameter  int unsigned PhaseX   = 0,
+  parameter  int unsigned PhaseY   = 0,
+  // Beats of pooled positions in a line, at most.
+  parameter  int unsigned Columns  = 320,
+  localparam int unsigned LanesOut = (Lanes > PoolX) ? Lanes / PoolX : 1
 ) (
-  input  logic                aclk,
-  input  logic                aresetn,
-  input  logic                valid_i,
-  input  logic                eol_i,
-  input  logic                eof_i,
-  input  logic [Channels-1:0] data_i,
-  output logic                valid_o,
-  output logic                eol_o,
-  output logic                eof_o,
-  output logic [Channels-1:0] data_o
+  input  logic                              aclk,
+  input  logic                              aresetn,
+  input  logic                              valid_i,
+  input  logic                              eol_i,
+  input  logic                              eof_i,
+  input  logic [   Lanes-1:0][Channels-1:0] data_i,
+  output logic                              valid_o,
+  output logic                              eol_o,
+  output logic                              eof_o,
+  output logic [LanesOut-1:0][Channels-1:0] data_o
 );
+  // The first lane at which a group ends, and the beats that the groups of a beat reach back to.
+  localparam int unsigned End = PhaseX % Lanes;
+  localparam int unsigned Beats = (PoolX - 1 - End + Lanes - 1) / Lanes + 1;
+
+  if (Lanes % PoolX != 0 && PoolX % Lanes != 0) begin : gen_check_lanes
+    $error("Lanes must divide PoolX, or PoolX must divide Lanes");
+  end
+
   // ------------------------------------------------------------------ events
 
   logic column_passes;
   logic line_passes;
 
   lutlens_phase #(
-    .Stride(PoolX),
-    .Phase (PhaseX)
+    .Stride((PoolX > Lanes) ? PoolX / Lanes : 1),
+    .Phase (PhaseX / Lanes)
   ) u_x (
     .aclk,
     .aresetn,
@@ -63,43 +75,54 @@ module lutlens_pool #(
 
   // ------------------------------------------------------------------ columns
 
-  logic [Channels-1:0] data_q;
-  logic [Channels-1:0] line_or;
-  logic [PoolX-1:0][Channels-1:0] columns;
+  logic [      Lanes-1:0][Channels-1:0]               data_q;
+  logic [   LanesOut-1:0][Channels-1:0]               line_or;
+  // The oldest beat first.
+  logic [      Beats-1:0][   Lanes-1:0][Channels-1:0] beats;
+  logic [Beats*Lanes-1:0][Channels-1:0]               columns;
 
   always_ff @(posedge aclk) data_q <= data_i;
 
-  for (genvar x = 0; x < PoolX; x++) begin : gen_column
+  for (genvar i = 0; i < Beats; i++) begin : gen_beat
     lutlens_window_column #(
-      .Width(Channels)
-    ) u_column (
+      .Width(Lanes * Channels)
+    ) u_beat (
       .aclk,
       .valid_i,
-      .data_i(x == 0 ? data_q : columns[x == 0 ? 0 : x-1]),
-      .data_o(columns[x])
+      .data_i(i == Beats - 1 ? data_q : beats[i==Beats-1?0 : i+1]),
+      .data_o(beats[i])
     );
   end
 
+  assign columns = beats;
+
   always_comb begin
     line_or = '0;
-    for (int x = 0; x < PoolX; x++) line_or |= columns[x];
+    for (int i = 0; i < LanesOut; i++) begin
+      for (int x = 0; x < PoolX; x++) begin
+        line_or[i] |= columns[(Beats-1)*Lanes+End+i*PoolX-x];
+      end
+    end
   end
+
+  logic unused;
+  assign unused = ^columns;
 
   // ------------------------------------------------------------------ lines
 
-  logic [Channels-1:0] group_or;
+  logic [LanesOut-1:0][Channels-1:0] group_or;
 
   if (PoolY == 1) begin : gen_one_line
     assign group_or = line_or;
   end else begin : gen_lines
-    logic [Channels-1:0] earlier;
+    logic [LanesOut-1:0][Channels-1:0] earlier;
     logic column_q, eol_q;
     // The line is the first one of its group. (What a frame's first lines are, when they make no
     // whole group, does not matter.)
     logic first, first_q, first_q2;
 
     lutlens_line_buffer #(
-      .Width  (Channels),
+      .Width  (LanesOut * Channels),
       .Columns(Columns)
     ) u_line_buffer (
       .aclk,
@@ -119,7 +142,7 @@ module lutlens_pool #(
       first_q2 <= first_q;
     end
 
-    assign group_or = line_or | (earlier & {Channels{!first_q2}});
+    assign group_or = line_or | (earlier & {LanesOut * Channels{!first_q2}});
   end
 
   always_ff @(posedge aclk) data_o <= group_or;

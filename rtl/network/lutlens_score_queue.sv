@@ -1,15 +1,12 @@
 // Marks the ends of rows and of the frame, and keeps beats until they are taken.
 //
-// Nothing before this queue can wait. So it says in time when room gets scarce (`room_o`): from then
-// on, at most `Reserve` more positions may come.
-//
 // Whether a position is the last one of its row is known only when the line has ended, and of the frame
 // only when that has. So a position is held until the next one comes or the frame has ended.
 
 module lutlens_score_queue #(
   parameter int unsigned Width     = 6,
   parameter int unsigned Beats     = 1,
-  // Room for so many.
+  // Room for so many; at most Reserve may come after `room_o` has fallen.
   parameter int unsigned Positions = 16,
   parameter int unsigned Reserve   = 8
 ) (
@@ -31,12 +28,6 @@ module lutlens_score_queue #(
   output logic [      1:0] m_axis_tuser,
   output logic             m_axis_tlast
 );
-  localparam int unsigned CountBits = $clog2(Positions + 1);
-
-  if (Reserve >= Positions) begin : gen_check_reserve
-    $error("Positions must be more than Reserve");
-  end
-
   logic write_mark;
   logic read_beat;
   logic read_mark;
@@ -98,18 +89,14 @@ module lutlens_score_queue #(
   assign read_beat     = m_axis_tvalid && m_axis_tready;
   assign read_mark     = read_beat && last;
 
-  // ------------------------------------------------------------------ room
-
-  logic [CountBits-1:0] count_q;
-
-  always_ff @(posedge aclk) begin
-    if (!aresetn) begin
-      count_q <= '0;
-      room_o  <= 1'b0;
-    end else begin
-      if (first_i && !read_mark) count_q <= count_q + 1'b1;
-      else if (read_mark && !first_i) count_q <= count_q - 1'b1;
-      room_o <= count_q <= CountBits'(Positions - Reserve);
-    end
-  end
+  lutlens_credit #(
+    .Depth  (Positions),
+    .Reserve(Reserve)
+  ) u_credit (
+    .aclk,
+    .aresetn,
+    .take_i(first_i),
+    .free_i(read_mark),
+    .room_o
+  );
 endmodule

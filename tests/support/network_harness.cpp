@@ -25,10 +25,11 @@ enum Error { TooManyClocks = -1, Unstable = -2, TooManyBeats = -3 };
 
 }  // namespace
 
-extern "C" int64_t run(const uint8_t* pixels, const uint8_t* events, int64_t count, uint32_t seed,
+extern "C" int64_t run(const uint32_t* pixels, const uint8_t* events, int64_t count, uint32_t seed,
                        double gaps, double stalls, int units, int score_bits, uint16_t* scores,
                        uint8_t* marks, int64_t capacity, int64_t* clocks) {
-    // clocks[0]: of the last pixel taken, clocks[1]: of the last beat taken, both from the first pixel.
+    // pixels, events, count: of beats. clocks[0]: of the last pixels taken, clocks[1]: of the last scores
+    // taken, both from the first pixels.
     VerilatedContext context;
     context.randReset(2);
     context.randSeed(seed + 1);

@@ -41,6 +41,7 @@ class NetworkRtl:
         net: Lutnet,
         *,
         max_width: int = 64,
+        pixels_per_clock: int = 1,
         simplified: bool = True,
         netlist: Mapping[str, str] | None = None,
     ) -> None:
@@ -49,8 +50,13 @@ class NetworkRtl:
         circuit = Netlist.from_lutnet(net)
         if simplified:
             circuit, _ = simplify(circuit)
-        self.module = NetworkModule(circuit, net.build_id, max_width)
-        files = netlist or sources(circuit, build_id=net.build_id, max_width=max_width)
+        self.module = NetworkModule(circuit, net.build_id, max_width, pixels_per_clock)
+        files = netlist or sources(
+            circuit,
+            build_id=net.build_id,
+            max_width=max_width,
+            pixels_per_clock=pixels_per_clock,
+        )
         path = verilator.build(files, "lutlens_network", HARNESS, wall=netlist is None)
         self._library = ctypes.CDLL(str(path))
         self._library.run.restype = ctypes.c_int64
@@ -64,15 +70,16 @@ class NetworkRtl:
         gaps: float = 0.0,
         stalls: float = 0.0,
     ) -> Run:
-        """One pass over frames `[h, w]` of any sizes, back to back.
+        """One pass over frames `[h, w]` of any sizes, their widths multiples of the pixels a clock, back
+        to back.
 
         thresholds: uint8 `[z]`.
-        gaps, stalls: how likely it is that a clock brings no pixel, or takes no beat.
+        gaps, stalls: how likely it is that a clock brings no pixels, or takes no scores.
 
         Asserts that positions, frames and beats are marked as they should be.
         """
         data = [self._encode(frame, thresholds) for frame in frames]
-        marks = [_marks(frame.shape) for frame in frames]
+        marks = [self._marks(frame.shape) for frame in frames]
         sizes = [self.net.output_size(*frame.shape) for frame in frames]
         positions = sum(rows * columns for rows, columns in sizes)
         units, beats = self.module.units, self.module.beats
@@ -114,14 +121,15 @@ class NetworkRtl:
 
     def _encode(
         self, frame: npt.NDArray[np.uint8], thresholds: npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.uint8]:
-        bits = frame.ravel()[:, np.newaxis] > thresholds
-        return (bits << np.arange(len(thresholds))).sum(axis=1).astype(np.uint8)
+    ) -> npt.NDArray[np.uint32]:
+        """Beats: the leftmost pixel in the lowest bits."""
+        bits = frame.reshape(-1, self.module.pixels_per_clock, 1) > thresholds
+        flat = bits.reshape(len(bits), -1)
+        return (flat << np.arange(flat.shape[1])).sum(axis=1).astype(np.uint32)
 
-
-def _marks(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Bit 0: last pixel of a line; bit 1: last pixel of the frame."""
-    marks = np.zeros(shape, np.uint8)
-    marks[:, -1] = 1
-    marks[-1, -1] = 3
-    return marks.ravel()
+    def _marks(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        """Bit 0: last beat of a line; bit 1: last beat of the frame."""
+        marks = np.zeros((shape[0], shape[1] // self.module.pixels_per_clock), np.uint8)
+        marks[:, -1] = 1
+        marks[-1, -1] = 3
+        return marks.ravel()

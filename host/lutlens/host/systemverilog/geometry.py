@@ -1,14 +1,17 @@
-"""Where in the pixel stream a stage's positions are, and how far apart.
+"""Where in a stream of positions a stage's positions are, and how far apart.
 
 Stages know nothing of a frame's size. Each computes a position for every one of its input's, also
 where the window reaches over the left or the upper edge, and lets those pass whose number is right
 modulo the stride. So a line begins with some positions of garbage, always the same number of them;
 the last stage withholds them.
+
+Positions come in beats of so many lanes: horizontal neighbours, the first lane leftmost. A line
+begins with a new beat, and all its beats are full.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Axis:
     """The grid of positions along one direction.
 
     garbage: positions before the first one that is computed from pixels of the frame alone.
-    pitch, offset: position `i` is computed when pixel `offset + i * pitch` has come.
+    pitch, offset: position `i` is computed when the stream's position `offset + i * pitch` has come.
     count: positions in the longest line.
     """
 
@@ -39,6 +42,11 @@ class Axis:
             count=max(1, -((phase - self.count) // stride)),
         )
 
+    @property
+    def fewest(self) -> int:
+        """Of the stream's positions: the shortest line that has a position without garbage."""
+        return self.offset + self.garbage * self.pitch + 1
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -48,15 +56,47 @@ class Grid:
     x: Axis
 
     @classmethod
-    def of_pixels(cls, max_width: int) -> Grid:
+    def of_pixels(cls, width: int) -> Grid:
+        """width: of the widest frame."""
         # Lines are never counted against a maximum.
-        return cls(y=Axis(0, 1, 0, 1), x=Axis(0, 1, 0, max_width))
+        return cls(y=Axis(0, 1, 0, 1), x=Axis(0, 1, 0, width))
 
     def passing(self, window: tuple[int, int], stride: tuple[int, int]) -> Grid:
         return Grid(self.y.passing(window[0], stride[0]), self.x.passing(window[1], stride[1]))
 
-    @property
-    def gap(self) -> int:
-        """Clocks between two positions, at least: within a line, and from line to line or frame to
-        frame, where a line is long enough to have a position at all."""
-        return min(self.x.pitch, (self.x.offset + 1) * (self.y.offset + 1))
+    def as_stream(self) -> Grid:
+        """The same positions as a stream of their own."""
+        return Grid(replace(self.y, pitch=1, offset=0), replace(self.x, pitch=1, offset=0))
+
+    def gap(self, lanes: int) -> int:
+        """Beats of `lanes` of the stream's positions from one position to the next, at least:
+        within a line, and from line to line or frame to frame, where a line is long enough to have
+        a position at all. For positions that pass one at a time."""
+        return min(self.x.pitch // lanes, (self.x.offset // lanes + 1) * (self.y.offset + 1))
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Which lanes of which beats hold the positions that pass.
+
+    ends: the lanes, of
+    stride, phase: each beat of a line whose number is `phase` modulo `stride`.
+    """
+
+    ends: tuple[int, ...]
+    stride: int
+    phase: int
+
+    @staticmethod
+    def fit(lanes: int, stride: int) -> bool:
+        """Whether positions at a stride are always in the same lanes."""
+        return lanes % stride == 0 or stride % lanes == 0
+
+    @classmethod
+    def passing(cls, lanes: int, stride: int, phase: int) -> Lanes:
+        """Of positions at a stride, the first of them number `phase` of its line."""
+        return cls(
+            ends=tuple(range(phase % lanes, lanes, stride)),
+            stride=max(1, stride // lanes),
+            phase=phase // lanes,
+        )

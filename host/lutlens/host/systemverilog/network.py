@@ -7,13 +7,9 @@ from functools import cached_property
 
 from lutlens.host.netlist import ONE, ZERO, Netlist
 from lutlens.host.systemverilog import popcount
-from lutlens.host.systemverilog.geometry import Grid
 from lutlens.host.systemverilog.rendering import environment
+from lutlens.host.systemverilog.sections import ROOM_LATENCY, Planner, Section
 from lutlens.host.systemverilog.stage import StageModule
-
-INPUT_LATENCY = 1
-
-ROOM_LATENCY = 3  # from a position written to a pixel refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +24,8 @@ class NetworkModule:
     def render(self) -> dict[str, str]:
         """File name to text, packages before their users."""
         files = {"lutlens_network_pkg.sv": self._render("package.sv.jinja")}
-        files |= {f"{stage.name}.sv": stage.render() for stage in self.stages}
+        for stage in self.stages:
+            files |= stage.render()
         files["lutlens_popcount.sv"] = popcount.render(self.tree)
         files["lutlens_network.sv"] = self._render("network.sv.jinja")
         return files
@@ -37,14 +34,16 @@ class NetworkModule:
         return environment.get_template(template).render(network=self)
 
     @cached_property
+    def sections(self) -> list[Section]:
+        return Planner(self.netlist, self.max_width, self.pixels_per_clock).sections()
+
+    @property
     def stages(self) -> list[StageModule]:
-        stages = []
-        grid = Grid.of_pixels(self.max_width)
-        for i, netlist in enumerate(self.netlist.stages):
-            last = i == len(self.netlist.stages) - 1
-            stages.append(StageModule(i, netlist, grid, last))
-            grid = stages[-1].output
-        return stages
+        return [stage for section in self.sections for stage in section.stages]
+
+    @property
+    def rooms(self) -> list[str]:
+        return [f"room_{i}" for i in range(len(self.sections))]
 
     @property
     def last_signals(self) -> tuple[str, ...]:
@@ -61,7 +60,7 @@ class NetworkModule:
     @property
     def units(self) -> int:
         """Popcounts side by side: they are used again until the last stage's window moves."""
-        return -(-self.netlist.classes // self.stages[-1].grid.gap)
+        return -(-self.netlist.classes // self.sections[-1].gap(self.stages[-1].grid))
 
     @property
     def score_bits(self) -> int:
@@ -99,19 +98,19 @@ class NetworkModule:
     # ------------------------------------------------------------------ latency and queue
 
     @property
-    def _pipeline(self) -> int:
-        """Clocks from a pixel to the beat that it starts, when that is written to the queue."""
-        stages = sum(stage.latency for stage in self.stages)
-        return INPUT_LATENCY + stages + self.score_latency
-
-    @property
     def latency(self) -> int:
-        return self._pipeline + 1 + self.beats
+        """Clocks from an image's last pixel to the last beat of its scores, if nothing that came
+        before it still waits in a queue."""
+        sections = sum(section.latency for section in self.sections)
+        queues = sum(section.queue.latency for section in self.sections if section.queue)
+        return sections + queues + self.score_latency + 1 + self.beats
 
     @property
     def queue_reserve(self) -> int:
         """Positions that may still come when the queue says that room is scarce."""
-        return -(-(self._pipeline + ROOM_LATENCY) // self.stages[-1].strided.gap) + 1
+        section = self.sections[-1]
+        clocks = section.latency + self.score_latency + ROOM_LATENCY
+        return -(-clocks // section.gap(self.stages[-1].strided)) + 1
 
     @property
     def queue_positions(self) -> int:

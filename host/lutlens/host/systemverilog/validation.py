@@ -5,7 +5,7 @@ from __future__ import annotations
 from lutlens.host.netlist import Netlist
 
 MAX_MAX_WIDTH = 8192
-PIXELS_PER_CLOCK = (1,)
+PIXELS_PER_CLOCK = (1, 2, 4, 8)
 
 
 class GenerationError(ValueError):
@@ -20,9 +20,10 @@ def validate(netlist: Netlist, build_id: int, max_width: int, pixels_per_clock: 
     _, width, channels = netlist.input_shape
     if channels != 1:
         raise GenerationError(f"input_shape: {channels} image channels, the core takes 1")
-    if not width <= max_width <= MAX_MAX_WIDTH:
+    if not width <= max_width <= MAX_MAX_WIDTH or max_width % pixels_per_clock:
         raise GenerationError(
-            f"max_width: {max_width}, must be {width} (the image's width) to {MAX_MAX_WIDTH}"
+            f"max_width: {max_width}, must be {width} (the image's width) to {MAX_MAX_WIDTH} "
+            f"and a multiple of {pixels_per_clock} (pixels_per_clock)"
         )
     if not 0 <= build_id < 1 << 64:
         raise GenerationError(f"build_id: {build_id:#x}, must be 64 bits")
