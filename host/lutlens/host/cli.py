@@ -26,7 +26,10 @@ from typer.main import get_command
 FAILED, BAD_INPUT = 1, 2
 MARKUP: Final = "markdown"
 # The order of work; what other packages add follows by name.
-ORDER = ("demo", "train", "eval", "generate", "info", "synth", "serve", "bench")
+ORDER = (
+    *("demo", "doctor", "train", "eval", "generate", "info", "synth", "build", "package-ip"),
+    *("serve", "deploy", "bench"),
+)
 
 
 class CommandUnavailable(RuntimeError):
@@ -94,8 +97,8 @@ def _lutlens(
     """Networks of FPGA look-up tables: train, turn into an overlay, watch recognising digits live.
 
     The way of a network: `train` writes a lutnet, `eval` measures it, `generate` makes an overlay
-    of it, `synth` counts its area, `serve` shows it in the browser. `demo` does all of it in a few
-    minutes.
+    of it, `synth` counts its area, `build` makes its bitstream, `serve` shows it in the browser.
+    `demo` does all of it in a few minutes, `doctor` tells what can run on this machine.
 
     Every command has `--json`: one JSON object on the standard output, progress on the standard
     error.

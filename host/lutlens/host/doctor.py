@@ -83,7 +83,7 @@ def doctor(
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Tell what can run here: toolchains, simulators, compilers, GPUs, boards; and what is missing.
+    """Tell what can run here, and what is missing: toolchains, compilers, GPUs, boards.
 
     Exit status 0 if the thin path can run: train, generate, simulate, serve. Everything else is
     for bitstreams, boards and speed.
