@@ -177,19 +177,19 @@ def test_a_dry_run_says_every_step_and_does_none(far: FarEnd) -> None:
     assert places == sorted(places)
 
 
-def test_what_does_not_get_ready_is_taken_back(far: FarEnd) -> None:
+def test_what_does_not_get_ready_is_taken_back_and_tried_again_it_replaces(far: FarEnd) -> None:
+    first = far.status()["release"]
     with socket.create_server(("0.0.0.0", 0)) as taken:
         service = replace(far.plan.service, port=taken.getsockname()[1])
         message = far.fails("second", service=service)
     assert "second does not run: its service ended before it was ready" in message
-    assert "is back" in message
+    assert f"Release {first} is back" in message
     assert "address already in use" in message
 
-
-def test_a_new_release_replaces_the_old_one_which_is_kept(far: FarEnd) -> None:
-    first = far.status()["release"]
+    far.plan = replace(far.plan, service=service)
     done = far.deploy("second")
     assert done.previous == first
+    assert done.copied_bytes == 0, "what was wrong was not its files"
     assert far.get("/api/v1/status")["overlay"]["name"] == "second"
     assert far.status()["other_releases"] == [first]
 

@@ -203,9 +203,8 @@ class _Steps:
         check = shlex.join(["cd", where]) + f" && sha256sum --check --quiet --strict {HASHES}"
         yield "verifying every file's hash", ["sh", "-c", check]
         if not self.complete:
-            layer = [self.plan.python, "-m", "venv", "--without-pip", "--system-site-packages"]
-            yield "making a layer over the Python environment", [*layer, f"{where}/venv"]
-            yield "joining the two", [python, "-c", _JOIN, *self.facts.site_packages]
+            for command in packages.layer_commands(f"{where}/venv", self.plan.python, self.facts):
+                yield f"layering over {self.plan.python}", command
             wheels = f"{where}/{WHEELS}" if self.plan.offline else None
             for command in packages.install_commands(self.pins, python, wheels):
                 yield f"installing {len(self.pins)} packages", command
@@ -270,13 +269,6 @@ class _Steps:
         outside = self.far.target.host if options.listen in ("0.0.0.0", "::") else options.listen
         host = f"[{outside}]" if ":" in outside else outside
         return f"http://{host}:{options.port}/" + (f"#token={token}" if token else "")
-
-
-# The release's own packages come first, then PYNQ's, then the system's.
-_JOIN = (
-    "import sys, sysconfig, pathlib; pathlib.Path(sysconfig.get_path('purelib'), 'pynq.pth')"
-    ".write_text(''.join(f'import site; site.addsitedir({p!r})\\n' for p in sys.argv[1:]))"
-)
 
 
 def manage(target: Target, root: str, action: str) -> dict[str, Any]:

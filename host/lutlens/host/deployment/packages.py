@@ -76,14 +76,18 @@ def missing(requirements: Iterable[Requirement], facts: Facts, constraints: str)
 
     requirements: of the wheel, its extra chosen. constraints: the text of constraints.txt.
 
-    What a package needs in turn is read from the same package in this environment. Raises
-    DeploymentError for a package that constraints.txt does not pin.
+    What a package needs in turn is read from this environment's copy of it, which may be of another
+    version if the far end's Python is older; constraints.txt pins all that the right one needs.
+    Raises DeploymentError for a requirement that it does not pin.
     """
     markers = facts.markers
     installed = {canonicalize_name(name): v for name, v in facts.installed.items()}
     pins = _pins(constraints, markers)
     wanted: dict[str, str] = {}
     queue = list(requirements)
+    for requirement in queue:
+        if canonicalize_name(requirement.name) not in pins:
+            raise DeploymentError(f"constraints.txt pins no version of {requirement}")
     while queue:
         requirement = queue.pop()
         name = canonicalize_name(requirement.name)
@@ -94,9 +98,7 @@ def missing(requirements: Iterable[Requirement], facts: Facts, constraints: str)
         there = wanted.get(name) or installed.get(name)
         if there and requirement.specifier.contains(there, prereleases=True):
             continue
-        if name not in pins:
-            raise DeploymentError(f"constraints.txt pins no version of {requirement}")
-        if name not in wanted:
+        if name in pins and name not in wanted:
             wanted[name] = pins[name]
             queue += _requirements(name, requirement.extras, markers)
     if any(name in SOURCES for name in wanted):
@@ -144,6 +146,21 @@ def collect(pins: dict[str, str], facts: Facts, folder: Path) -> dict[str, bytes
         if reason := _download([f"{name}=={pins[name]}", f"--no-binary={name}"], folder):
             raise DeploymentError(f"downloading the source of {name} {pins[name]}: {reason}")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def layer_commands(layer: str, base: str, facts: Facts) -> Iterator[list[str]]:
+    """The far end's commands that make a virtual environment over another, its Python `base`.
+
+    What the layer has comes first, then what `base` has, then the system's.
+    """
+    yield [base, "-m", "venv", "--without-pip", "--system-site-packages", layer]
+    yield [f"{layer}/bin/python", "-c", _JOIN, *facts.site_packages]
+
+
+_JOIN = (
+    "import sys, sysconfig, pathlib; pathlib.Path(sysconfig.get_path('purelib'), 'pynq.pth')"
+    ".write_text(''.join(f'import site; site.addsitedir({p!r})\\n' for p in sys.argv[1:]))"
+)
 
 
 def install_commands(pins: dict[str, str], python: str, wheels: str | None) -> Iterator[list[str]]:
