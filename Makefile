@@ -9,7 +9,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 # Packages are byte-compiled when first imported (--no-compile: installs in half the time), so let Python keep the result.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: venv demo test lint system-packages constraints clean
+.PHONY: venv demo test test-arm lint system-packages constraints clean
 
 venv: $(VENV)/.installed-training
 
@@ -18,6 +18,10 @@ demo: venv
 
 test: $(VENV)/.installed-dev system-packages lint
 	$(BIN)/python -m pytest $(TEST)
+
+# The board's wheel and tests on an ARM userland: needs root, takes minutes, is not part of `make test`.
+test-arm: $(VENV)/.installed-dev
+	$(BIN)/python tests/arm/run.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -35,11 +39,13 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[$*]'
 	@touch $@
 
-# The browser test drives Debian's Chromium; everything else comes from PyPI.
+# The browser test drives Debian's Chromium, deployment's its OpenSSH server; everything else comes from PyPI.
 system-packages:
-	@command -v chromium >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; \
-	  else echo "The browser test needs Chromium. Run: sudo apt-get install chromium" >&2; exit 1; fi; }
+	@missing=; command -v chromium >/dev/null || missing=chromium; \
+	PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || missing="$$missing openssh-server"; \
+	[ -z "$$missing" ] || if [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $$missing >/dev/null; \
+	else echo "The tests need more of the system. Run: sudo apt-get install $$missing" >&2; exit 1; fi
 
 # A universal lock; CUDA packages and local version labels are taken out, so that it serves every machine.
 constraints: | $(BIN)/python

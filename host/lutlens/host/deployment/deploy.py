@@ -103,9 +103,10 @@ def deploy(target: Target, plan: Plan, tell: Tell) -> Deployed:
 
 def look(far: Connection, plan: Plan) -> Facts:
     """Run `probe.py` at the far end."""
-    script = Path(__file__).with_name("probe.py").read_bytes()
     command = [plan.python, "-", plan.root, *unit.LOGIN_VARIABLES]
-    result = far.run(command, doing="looking at the far end", stdin=script, check=False)
+    result = far.run(
+        command, doing="looking at the far end", stdin=packages.PROBE.read_bytes(), check=False
+    )
     if result.status in (126, 127):
         raise DeploymentError(
             f"{far.target.host} has no Python at {plan.python}; --python says where it is"

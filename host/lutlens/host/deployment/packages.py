@@ -21,6 +21,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+PROBE = Path(__file__).with_name("probe.py")
 OPENCV = "opencv-python-headless"
 SOURCES = ("pynq", "pynqmetadata", "pynqutils")
 """Distributions without wheels, pure Python on this processor: built at the far end, which takes seconds."""
