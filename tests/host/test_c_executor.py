@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lutlens.host import Lutnet, LutnetError
 from lutlens.host.c import Executor
+from lutlens.host.lutnet import Layer, Stage
+from lutlens.host.scores import cells
 from support.networks import (
     digits_lutnet,
     frames,
     lutnets,
     oracle_scores,
     random_frames,
+    random_layers,
     random_lutnet,
 )
 
@@ -45,6 +48,19 @@ def test_random_networks_score_as_defined(
     np.testing.assert_array_equal(scores, expected)
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.data(), lutnets(channels=st.integers(1, 3)))
+def test_random_networks_scan_as_defined(data: st.DataObject, net: Lutnet) -> None:
+    executor = Executor(net, threads=data.draw(st.integers(1, 3)))
+    images = data.draw(frames(net, max_larger=40))
+    k = data.draw(st.sampled_from(sorted(net.thresholds)))
+    expected = oracle_scores(net, images, net.thresholds[k])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lutlens.host.c.executor._SCANNED", 0)
+        np.testing.assert_array_equal(executor.scores(images, k), expected)
+        np.testing.assert_array_equal(executor.cells(images, k), cells(expected))
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of x86-64")
 @pytest.mark.parametrize(("processor", "lanes"), [("x86-64", 128), ("haswell", 256)])
 def test_processors_of_every_vector_width(
@@ -61,6 +77,48 @@ def test_processors_of_every_vector_width(
     np.testing.assert_array_equal(
         executor.scores(images), oracle_scores(net, images, net.thresholds[1])
     )
+    images = random_frames(net, 9, 2, larger=(90, 301))
+    expected = oracle_scores(net, images, net.thresholds[1])
+    assert expected[0, ..., 0].size > 512
+    np.testing.assert_array_equal(executor.scores(images), expected)
+
+
+def test_a_window_wider_than_eight_bytes_is_scanned() -> None:
+    """Its bits are reached by address as well as by moving planes."""
+    rng = np.random.default_rng(3)
+    layers = random_layers(rng, 2 * 90, [40, 12], fan_in=6)
+    levels = np.array([[100], [150]], np.uint8)
+    net = Lutnet((2, 90, 1), 1, {2: levels}, (Stage((2, 90), layers, (1, 1)),), ("a", "b", "c"))
+    images = random_frames(net, 5, 2, larger=(9, 133))
+    expected = oracle_scores(net, images, levels)
+    np.testing.assert_array_equal(Executor(net).scores(images), expected)
+
+
+def test_strides_beyond_a_machine_word_are_scanned() -> None:
+    layers = random_layers(np.random.default_rng(4), 12, [9])
+    levels = np.array([[100]], np.uint8)
+    stages = (Stage((3, 4), layers, (2, 70)),)
+    net = Lutnet((3, 4, 1), 1, {1: levels}, stages, ("a", "b", "c"))
+    images = random_frames(net, 6, 1, larger=(200, 700))
+    expected = oracle_scores(net, images, levels)
+    assert expected[0, ..., 0].size > 512
+    np.testing.assert_array_equal(Executor(net).scores(images), expected)
+
+
+def test_equal_scores_give_the_first_class_in_a_cell() -> None:
+    one = Layer(np.zeros(4, np.uint64), np.zeros((4, 1), np.int32))
+    net = Lutnet(
+        (1, 1, 1), 1, {1: np.array([[9]], np.uint8)}, (Stage((1, 1), (one,)),), tuple("abcd")
+    )
+    assert not Executor(net).cells(np.full((2, 30, 40), 200, np.uint8)).any()
+
+
+def test_a_cell_holds_twelve_bits_of_score() -> None:
+    layer = Layer(np.zeros(600, np.uint64), np.zeros((600, 1), np.int32))
+    levels = {16: np.zeros((16, 1), np.uint8)}
+    net = Lutnet((1, 1, 1), 1, levels, (Stage((1, 1), (layer,)),), ("a", "b"))
+    with pytest.raises(ValueError, match="scores up to 4800, a cell holds 4095"):
+        Executor(net).cells(np.zeros((1, 8, 8), np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +168,14 @@ def test_the_number_of_threads_makes_no_difference(digits: Lutnet, executor: Exe
     images = random_frames(digits, 5, 2000)
     single = Executor(digits, threads=1)
     np.testing.assert_array_equal(executor.scores(images), single.scores(images))
+    frames = random_frames(digits, 5, 3, larger=(100, 170))
+    assert np.prod(digits.output_size(*frames.shape[1:])) > 512
+    for threads in (1, 2, 7):
+        several = Executor(digits, threads=threads)
+        for some in (frames, frames[:1]):
+            scores = single.scores(some)
+            np.testing.assert_array_equal(several.scores(some), scores)
+            np.testing.assert_array_equal(several.cells(some), cells(scores))
 
 
 def test_stages_alone(digits: Lutnet, executor: Executor) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from lutlens.board import regions, scanning
+from lutlens.board import contrast, regions, scanning
 from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.sources.base import Box
 
@@ -95,6 +95,8 @@ def recognise(
     """Classify the views, uint8 `[n, 28, 28]`, of n boxes, in one batch. Raises CoreError."""
     if not boxes:
         return []
+    if overlay.manifest.geometry.scan:  # such networks know pictures by their local contrast
+        views = np.stack([contrast.normalise(view) for view in views])
     results = overlay.classify(views, k)
     names = overlay.manifest.geometry.classes
     scores = results.scores

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from lutlens.board import contrast
 from lutlens.board.results import FrameResult, Recorded
 from lutlens.board.scan_detection import Band, Layout, Scanned, found
 from lutlens.board.scanner import Scanner
@@ -51,7 +52,8 @@ class Replay:
         size = width, height
         self._plan = Layout(size, (size,), (Band(0, 0, 0, height),))
         self._stream = scanner.stream([size], k, frames=count, min_margin=min_margin)
-        self._stream.fill(self._pattern.images)
+        self._seen = np.stack([contrast.normalise(image) for image in self._pattern.images])
+        self._stream.fill(self._seen)
         self._tracker = Tracker()
         self._ahead = 1  # frames that the core is given to work on
         self._given = self._dropped = 0
@@ -109,7 +111,7 @@ class Replay:
     ) -> FrameResult:
         number, slot = int(scans.sequence[i]), int(scans.slot[i])
         frame = self._pattern.frame(slot)
-        scanned = Scanned(self._plan, [self._pattern.images[slot]], scans, i)
+        scanned = Scanned(self._plan, [self._seen[slot]], scans, i)
         seen = found(self._scanner, scanned, tracker, number)
         return FrameResult(
             sequence=self._first + number,

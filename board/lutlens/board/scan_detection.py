@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lutlens.board import scanning, windows
+from lutlens.board import contrast, scanning, windows
 from lutlens.board.detection import ClassMap, Detection, Detector, Found, Image
 from lutlens.board.scanner import Scanner
 from lutlens.board.streams import Scans, Size, Stream
@@ -112,7 +112,8 @@ def _bands(scanner: Scanner, scale: int, size: Size, most: int | None) -> list[B
 class Scanned:
     """A picture, scanned.
 
-    copies: grey uint8 `[h, w]` of each scale. scans: results of the bands; `first` is that of the first band.
+    copies: uint8 `[h, w]` of each scale, as the core saw them: local contrast.
+    scans: results of the bands; `first` is that of the first band.
     """
 
     plan: Layout
@@ -176,16 +177,17 @@ def search(scanner: Scanner, image: Image, k: int) -> Found:
 
 
 def scan(stream: Stream, plan: Layout, image: Image) -> Scanned:
-    """Put a picture, BGR uint8 `[h, w, 3]`, through the core. Raises CoreError."""
+    """Put a picture, BGR uint8 `[h, w, 3]`, through the core, its local contrast at every scale. Raises CoreError."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    copies = [
-        grey
-        if size == plan.picture
-        else np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for size in plan.scales
-    ]
+    copies = [contrast.normalise(scaled(grey, size)) for size in plan.scales]
     frames = [copies[band.scale][band.top : band.top + band.height] for band in plan.bands]
     return Scanned(plan, copies, stream.scan(frames))
+
+
+def scaled(grey: Grey, size: Size) -> Grey:
+    if size == (grey.shape[1], grey.shape[0]):
+        return grey
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def found(

@@ -2,12 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "scores.h"
 
 enum {
-  BYTES = LANES / 8,
-  SCORE_BITS = 16,
-  GROUP = 4,              // windows that a portion of nodes fires on before the next portion does
   MAX_BATCH = 8,          // words of lanes in flight, to make a group where a stage has one window
   BATCH_BYTES = 1 << 19,  // but no more of them than a core's own cache holds
 };
@@ -29,10 +26,6 @@ struct workspace {
   lanes *total;                   // SCORE_BITS words for each class of each output position
   uint8_t *packed;                // pixels, compared, eight lanes in a byte
 };
-
-static lanes *allocate(size_t words) {
-  return aligned_alloc(BYTES, (words + !words) * sizeof(lanes));
-}
 
 static struct map map_of(int rows, int columns, int channels) {
   size_t size = (size_t)rows * columns * channels;
@@ -178,38 +171,6 @@ static void run_stage(const struct stage *s, const struct map *in, const struct 
 static void run_stages(struct workspace *w) {
   for (int i = 0; i < w->network->stages; i++)
     run_stage(&w->network->stage[i], &w->map[i], &w->map[i + 1], w);
-}
-
-// Adds the number of ones among `count` words, lane by lane, to the binary number `total`, whose carries go
-// through `room`. Full adders take three bits of a weight and return one, and one of twice the weight.
-static void add_popcount(const lanes *bits, int count, lanes *room, lanes *total) {
-  for (int weight = 0; weight < SCORE_BITS; weight++) {
-    int carries = 0;
-    lanes sum = total[weight];
-    int i = 0;
-    for (; i + 1 < count; i += 2) {
-      lanes a = bits[i], b = bits[i + 1];
-      lanes carry = lut3(e, 8, sum, a, b);
-      sum = lut3(9, 6, sum, a, b);
-      room[carries++] = carry;
-    }
-    if (i < count) {
-      lanes a = bits[i];
-      room[carries++] = sum & a;
-      sum ^= a;
-    }
-    total[weight] = sum;
-    bits = room;
-    count = carries;
-  }
-}
-
-// Eight lanes of a bit plane as eight numbers.
-static uint16_t spread[256][8];
-
-__attribute__((constructor)) static void fill_spread(void) {
-  for (int byte = 0; byte < 256; byte++)
-    for (int bit = 0; bit < 8; bit++) spread[byte][bit] = byte >> bit & 1;
 }
 
 static void write_scores(const lanes *total, int vectors, int count, uint16_t *scores) {

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ctypes
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from lutlens.board import scanning
 from lutlens.host.c.generate import engine, generate
 from lutlens.host.compilation import build_shared_library
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
+from lutlens.host.scores import cells
 from lutlens.host.simplify import simplify
 
 _FLAGS = ("-std=gnu11", "-O3", "-march=native")
+_SCANNED = 512  # positions from which a frame is scanned; fewer leave most lanes empty
 _TILE = 8  # largest tile, in output positions each way: its maps still fit a core's own cache
 
 Scores = npt.NDArray[np.uint16]
@@ -26,8 +30,9 @@ Words = npt.NDArray[np.uint64]
 class Executor:
     """A lutnet compiled for this machine: the same scores as every other execution, fast.
 
-    Every lane of a machine word carries one image. A frame larger than the network's input is cut
-    into overlapping tiles, so that a single frame fills the lanes as well as many images do.
+    Every lane of a machine word carries one image, or one tile of a small frame. Frames with many
+    positions are scanned: a lane is a position then, and stages are computed once for all windows
+    that see them.
 
     lanes: images in a word.
     threads: `scores` runs on at most so many processors.
@@ -70,6 +75,10 @@ class Executor:
         frames = self._checked(frames)
         n, height, width, channels = frames.shape
         rows, columns = self._net.output_size(height, width)
+        if rows * columns >= _SCANNED:
+            found = np.empty((n, rows, columns, len(self._net.classes)), np.uint16)
+            self._scan(frames, levels, found, None)
+            return found
         side = min(_TILE, max(1, round((n * rows * columns / self.lanes) ** 0.5)))
         tile = min(side, rows), min(side, columns)
         tops = np.minimum(np.arange(0, rows, tile[0]), rows - tile[0])
@@ -89,6 +98,25 @@ class Executor:
             for j, left in enumerate(lefts):
                 result[:, top : top + tile[0], left : left + tile[1]] = tiles[:, i, j]
         return result
+
+    def cells(
+        self, frames: Bytes, k: int | None = None, thresholds: Bytes | None = None
+    ) -> scanning.Cells:
+        """The class, margin and score of every output position, uint32 `[n, rows, columns]`.
+
+        Arguments and errors as of `scores`; ValueError too if scores can be too high for a cell.
+        """
+        levels = self._levels(k, thresholds)
+        highest = len(levels) * self._net.bits_per_class
+        if highest > scanning.MAX_SCORE:
+            raise ValueError(f"scores up to {highest}, a cell holds {scanning.MAX_SCORE}")
+        frames = self._checked(frames)
+        rows, columns = self._net.output_size(frames.shape[1], frames.shape[2])
+        if rows * columns < _SCANNED:
+            return cells(self.scores(frames, thresholds=levels))
+        found = np.empty((len(frames), rows, columns), np.uint32)
+        self._scan(frames, levels, None, found)
+        return found
 
     def planes(self, words: int, bits: int) -> Words:
         """Zeros, uint64 `[words, bits, lanes / 64]`: bit planes, aligned as vector loads need."""
@@ -165,6 +193,40 @@ class Executor:
             size = (size * stage.pool[axis] - 1) * stage.stride[axis] + stage.window[axis]
             step *= stage.pool[axis] * stage.stride[axis]
         return size, step
+
+    def _scan(
+        self, frames: Bytes, levels: Bytes, scores: Scores | None, found: scanning.Cells | None
+    ) -> None:
+        """Fill what is given, a band of rows of each frame on every thread."""
+        n, _, width, channels = frames.shape
+        results = scores if scores is not None else found
+        assert results is not None
+        rows = results.shape[1]
+        bands = min(rows, -(-self.threads // n)) if n else 0
+        firsts = [rows * i // bands for i in range(bands + 1)]
+
+        def band(frame: int, first: int, end: int) -> None:
+            height, step = self._field(0, end - first)
+            pixels = frames[frame, first * step : first * step + height]
+            self._call(
+                self._engine.lutlens_scan,
+                _address(pixels),
+                ctypes.c_int64(width * channels),
+                height,
+                width,
+                _address(levels),
+                len(levels),
+                None if scores is None else _address(scores[frame, first:end]),
+                None if found is None else _address(found[frame, first:end]),
+            )
+
+        parts = [(i, *part) for i in range(n) for part in pairwise(firsts)]
+        if len(parts) == 1 or self.threads == 1:
+            for part in parts:
+                band(*part)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(lambda part: band(*part), parts))
 
     def _run(
         self,

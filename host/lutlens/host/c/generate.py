@@ -24,7 +24,7 @@ class _Function:
 
 def engine() -> dict[str, str]:
     """File name to text of the part that is the same for every network; it exports functions."""
-    return {name: _text(name) for name in ("lanes.h", "engine.c")}
+    return {name: _text(name) for name in ("lanes.h", "scores.h", "engine.c", "scan.c")}
 
 
 def generate(netlist: Netlist) -> dict[str, str]:

@@ -14,7 +14,7 @@ from lutlens.board.records import FLAG_READ_ERROR, record_dtype
 from lutlens.host.c import Executor
 from lutlens.host.devices.ddr import DeviceError
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers, cells
+from lutlens.host.scores import answers
 
 Bytes = npt.NDArray[np.uint8]
 Registers = Mapping[int, int]
@@ -133,7 +133,7 @@ class Scans:
         damaged: npt.NDArray[np.bool_],
         thresholds: Bytes,
     ) -> list[list[tuple[int, Bytes]]]:
-        maps = cells(self._executor.scores(frames, thresholds=thresholds))
+        maps = self._executor.cells(frames, thresholds=thresholds)
         headers = np.zeros(len(frames), scanning.HEADER)
         headers["sequence"] = numbers
         headers["scale"] = [self._scale(registers, int(number)) for number in numbers]
