@@ -82,64 +82,27 @@ class _Native(torch.autograd.Function):
         steps: Sequence[Step],
         *parameters: Tensor | None,
     ) -> Tensor:
-        training = any(ctx.needs_input_grad)
-        operations: list[native.Layer | native.Pool] = []
-        saved: list[Tensor | None] = []
-        remaining = iter(parameters)
-        x = native.tile(library, rows)
+        program = native.Program(library, len(rows))
+        all_tables = iter(parameters[::2])
         for step in steps:
-            if training:
-                saved.append(x)
             if isinstance(step, LayerStep):
+                wiring, tables = step.wiring, next(all_tables)
                 assert isinstance(step.model, Lookup)
-                wiring = step.wiring
-                tables = next(remaining)
                 assert tables is not None
-                next(remaining)
-                layer = native.Layer(
-                    library,
-                    wiring.bases,
-                    wiring.offsets,
-                    wiring.candidates,
-                    tables,
-                    step.model.smooth,
+                program.add_layer(
+                    wiring.bases, wiring.offsets, wiring.candidates, tables, step.model.smooth
                 )
-                x, address = layer.forward(x, keep_address=training)
-                saved += [address, tables]
-                operations.append(layer)
             else:
-                pool = native.Pool(library, step.shape, step.size)
-                x = pool.forward(x)
-                operations.append(pool)
-        ctx.save_for_backward(*saved)
-        ctx.operations = operations
-        ctx.batch = rows.shape[1]
-        return native.untile(x, ctx.batch).to(torch.float32)
+                program.add_pool(step.shape, step.size)
+        y, kept = program.forward(rows, training=any(ctx.needs_input_grad))
+        ctx.program = program
+        # Tables too: the way back reads them, and autograd notices if they are changed meanwhile.
+        ctx.save_for_backward(*kept, *parameters[::2])
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        saved = list(ctx.saved_tensors)
-        needed = list(ctx.needs_input_grad)
-        first_needed = needed.index(True)
-        current: Tensor | None = native.tile_gradient(gradient)
-        results: list[Tensor | None] = []
-        for operation in reversed(ctx.operations):
-            assert current is not None
-            if isinstance(operation, native.Layer):
-                tables, address, x = saved.pop(), saved.pop(), saved.pop()
-                to_scores_wanted, to_tables_wanted = needed.pop(), needed.pop()
-                wanted = (first_needed < len(needed), to_tables_wanted, to_scores_wanted)
-                current, to_tables, to_scores = operation.backward(
-                    x, address, tables, current, wanted
-                )
-                results += [to_scores, to_tables]
-            else:
-                current = operation.backward(saved.pop(), current)
-            if current is None:
-                break
-        count = len(ctx.needs_input_grad)
-        results += [None] * (count - 3 - len(results))
-        to_rows = None
-        if ctx.needs_input_grad[0] and current is not None:
-            to_rows = native.untile(current, ctx.batch)
-        return to_rows, None, None, *reversed(results)
+        to_rows, *wanted = ctx.needs_input_grad[:1] + ctx.needs_input_grad[3:]
+        kept = list(ctx.saved_tensors[:3])
+        to_rows, results = ctx.program.backward(kept, gradient, to_rows, wanted)
+        return to_rows, None, None, *results

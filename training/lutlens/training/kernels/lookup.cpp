@@ -1,30 +1,30 @@
 // Binary look-up nodes with a smoothed gradient, forward and backward; the definition is in reference.py.
 //
-// All arrays are dense and row-major. Bits, addresses (uint8) and gradients (float) are [tile][row][64]: 64 samples of
-// the batch lie side by side. Pin j of node n at position p reads row bases[p] + offsets[n][j]; a layer's output row
-// is position * nodes + node. So a convolution is the same kernel, without unfolding its input.
+// Pin j of node n at position p reads row bases[p] + offsets[n][j]; a layer's output row is position * nodes + node. So a
+// convolution is the same kernel, without unfolding its input. tables are [node][2**fan_in].
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "step.h"
 #include "table.h"
 #include "threads.h"
 
 namespace {
 
-constexpr int HISTOGRAMS = 4;  // samples that may fall on one address without waiting for one another
-constexpr int64_t NODES = 16;  // nodes of a task: their histograms fill half of a first-level cache
+constexpr int HISTOGRAMS = 2;  // of a node, and two nodes at a time: sums that need not wait for one another
+constexpr int64_t NODES = 32;  // nodes of a task: their histograms fill half of a first-level cache
 
-struct Layer {
-    const int32_t* bases;
-    const int32_t* offsets;
-    int64_t positions, nodes, fan_in, rows, tiles;
+struct Layer : Step {
+    int64_t tiles;
 
     int64_t input(int64_t tile, int64_t position, int32_t offset) const {
-        return (tile * rows + bases[position] + offset) * TILE;
+        return (tile * inputs + bases[position] + offset) * TILE;
     }
     int64_t output(int64_t tile, int64_t position, int64_t node) const {
         return ((tile * positions + position) * nodes + node) * TILE;
@@ -72,11 +72,10 @@ template <size_t... J> struct Pins {
 
     template <int K>
     static void score_gradient(const Layer& layer, int64_t n, const float* gradient, const uint8_t* address,
-                               const float* slopes, const uint8_t* x, const int32_t* candidates,
-                               int64_t candidate_count, float* to_scores) {
+                               const float* slopes, const uint8_t* x) {
         const FloatTable table(slopes + (n * COUNT + K) * SLOPES);
-        candidates += (n * COUNT + K) * candidate_count;
-        to_scores += (n * COUNT + K) * candidate_count;
+        const int32_t* candidates = layer.candidates + (n * COUNT + K) * layer.candidate_count;
+        float* to_scores = layer.to_scores + (n * COUNT + K) * layer.candidate_count;
         for (int64_t tile = 0; tile < layer.tiles; tile++) {
             for (int64_t p = 0; p < layer.positions; p++) {
                 const int64_t out = layer.output(tile, p, n);
@@ -88,7 +87,7 @@ template <size_t... J> struct Pins {
                     total = add(total, g[i]);
                 }
                 const float all = sum(total);
-                for (int64_t c = 0; c < candidate_count; c++) {
+                for (int64_t c = 0; c < layer.candidate_count; c++) {
                     const uint8_t* bits = x + layer.input(tile, p, candidates[c]);
                     Floats product = broadcast(0);
                     for (int i = 0; i < TILE / LANES; i++)
@@ -120,125 +119,174 @@ template <class Body> void for_fan_in(int64_t fan_in, Body&& body) {
 
 using Histograms = float[HISTOGRAMS][ENTRIES];
 
-// Scalar: a scatter has to be taken apart by address anyway.
-void add_by_address(const float* g, const uint8_t* a, Histograms& histogram) {
+// COUNT nodes of a tile. Scalar: a scatter has to be taken apart by address anyway.
+template <int COUNT> void add_by_address(const float* g, const uint8_t* a, Histograms* histograms) {
     for (int b = 0; b < TILE; b += 8) {
-        uint64_t eight;
-        std::memcpy(&eight, a + b, 8);
-        for (int i = 0; i < 8; i++) histogram[i % HISTOGRAMS][eight >> (8 * i) & 255] += g[b + i];
+        uint64_t eight[COUNT];
+        std::memcpy(eight, a + b, 8);
+        if (COUNT == 2) std::memcpy(&eight[COUNT - 1], a + TILE + b, 8);
+        for (int i = 0; i < 8; i++)
+            for (int k = 0; k < COUNT; k++)
+                histograms[k][i % HISTOGRAMS][eight[k] >> (8 * i) & 255] += g[k * TILE + b + i];
     }
 }
 
-void table_gradient(const Layer& layer, int64_t block, bool smooth, const float* gradient, const uint8_t* address,
-                    float* to_tables) {
+// gradients(tile, position, node, count) gives those of `count` nodes, [node][64].
+template <class Gradients>
+void table_gradient(const Layer& layer, int64_t block, const uint8_t* address, Gradients&& gradients) {
     alignas(64) Histograms histograms[NODES] = {};
+    const int64_t first = block * NODES, count = std::min(NODES, layer.nodes - first);
     for (int64_t tile = 0; tile < layer.tiles; tile++)
-        for (int64_t p = 0; p < layer.positions; p++)
-            layer.for_each_node(block, [&](int64_t n) {
-                const int64_t out = layer.output(tile, p, n);
-                add_by_address(gradient + out, address + out, histograms[n % NODES]);
-            });
+        for (int64_t p = 0; p < layer.positions; p++) {
+            const float* g = gradients(tile, p, first, count);
+            const uint8_t* a = address + layer.output(tile, p, first);
+            for (int64_t n = 0; n + 1 < count; n += 2) add_by_address<2>(g + n * TILE, a + n * TILE, histograms + n);
+            const int64_t last = count - 1;
+            if (count % 2) add_by_address<1>(g + last * TILE, a + last * TILE, histograms + last);
+        }
     const int64_t entries = int64_t{1} << layer.fan_in;
-    layer.for_each_node(block, [&](int64_t n) {
-        Table total(histograms[n % NODES][0]);
+    for (int64_t n = 0; n < count; n++) {
+        Table total(histograms[n][0]);
         for (int i = 1; i < HISTOGRAMS; i++) {
-            const Table part(histograms[n % NODES][i]);
+            const Table part(histograms[n][i]);
             for (int k = 0; k < Table::VECTORS; k++) total.v[k] = add(total.v[k], part.v[k]);
         }
-        if (smooth) total.smooth();
+        if (layer.smooth) total.smooth();
         alignas(64) float all[ENTRIES];
         total.store_to(all);
-        float* to_table = to_tables + n * entries;
+        float* to_table = layer.to_tables + (first + n) * entries;
         std::copy(all, all + entries, to_table);
         for (int64_t k = entries; k < ENTRIES; k++) to_table[k & (entries - 1)] += all[k];
+    }
+}
+
+// The pins that read a row, of a layer with one position.
+struct Readers {
+    struct Pin {
+        int32_t node, input;
+    };
+    std::vector<int32_t> first;  // of row r: pins[first[r]] to pins[first[r + 1] - 1]
+    std::vector<Pin> pins;
+
+    explicit Readers(const Layer& layer) : first(layer.inputs + 1), pins(layer.nodes * layer.fan_in) {
+        const auto row = [&](int64_t pin) { return layer.bases[0] + layer.offsets[pin]; };
+        for (size_t pin = 0; pin < pins.size(); pin++) first[row(pin)]++;
+        std::partial_sum(first.begin(), first.end(), first.begin());
+        for (int32_t node = layer.nodes - 1; node >= 0; node--)
+            for (int32_t j = layer.fan_in - 1; j >= 0; j--) pins[--first[row(node * layer.fan_in + j)]] = {node, j};
+    }
+};
+
+// The gradient of one row of a tile, collected from the nodes that read it, to y [64].
+void collect_input_gradient(const Layer& layer, const Readers& readers, int64_t tile, int64_t row, const float* gradient,
+                            const uint8_t* address, const float* slopes, float* y) {
+    Floats sums[TILE / LANES] = {};
+    for (int32_t i = readers.first[row]; i < readers.first[row + 1]; i++) {
+        const auto [node, input] = readers.pins[i];
+        const int64_t out = layer.output(tile, 0, node);
+        const FloatTable table(slopes + (node * layer.fan_in + input) * SLOPES);
+        for (int k = 0; k < TILE / LANES; k++) {
+            const Ints a = widen(address + out + k * LANES);
+            const Ints twice = either(a, shift_left<6>(a));
+            sums[k] = fma(load(gradient + out + k * LANES), table[shift_right(twice, input + 1)], sums[k]);
+        }
+    }
+    for (int k = 0; k < TILE / LANES; k++) store(y + k * LANES, sums[k]);
+}
+
+// The bits that are looked up: bit a is set where entry a is greater than zero, the smoothed one's if the layer smooths.
+std::vector<uint64_t> harden(const Layer& layer, int64_t threads) {
+    std::vector<uint64_t> bits(static_cast<size_t>(layer.nodes));
+    const int entries = 1 << layer.fan_in;
+    Pool::run(threads, layer.blocks(), [&](int64_t block) {
+        layer.for_each_node(block, [&](int64_t n) {
+            Table table = Table::repeated(layer.tables + n * entries, entries);
+            if (layer.smooth) table.smooth();
+            bits[n] = table.positive_bits();
+        });
     });
+    return bits;
+}
+
+// D_j of all nodes, [node][fan_in][32].
+std::unique_ptr<float[]> all_slopes(const Layer& layer, int64_t threads) {
+    std::unique_ptr<float[]> slopes(new float[layer.nodes * layer.fan_in * SLOPES]);
+    Pool::run(threads, layer.blocks(), [&](int64_t block) {
+        layer.for_each_node(block, [&](int64_t n) {
+            alignas(64) float all[6 * SLOPES];
+            Table table = Table::repeated(layer.tables + (n << layer.fan_in), 1 << layer.fan_in);
+            table.smooth();
+            table.slopes_to(all);
+            std::copy(all, all + layer.fan_in * SLOPES, &slopes[n * layer.fan_in * SLOPES]);
+        });
+    });
+    return slopes;
 }
 
 }  // namespace
 
-extern "C" {
-
-const char* lutlens_simd() { return LUTLENS_SIMD; }
-
-// tables [node][2**fan_in] to bits [node]: bit a is set where the entry that is looked up is greater than zero, the
-// smoothed one if `smooth`, else the table's own.
-void lutlens_harden(int64_t nodes, int64_t fan_in, int64_t smooth, const float* tables, uint64_t* bits,
-                    int64_t threads) {
-    const Layer layer{nullptr, nullptr, 1, nodes, fan_in, 0, 0};
-    const int entries = 1 << fan_in;
-    const uint64_t used = entries == ENTRIES ? ~uint64_t{0} : (uint64_t{1} << entries) - 1;
-    Pool::run(threads, layer.blocks(), [&](int64_t block) {
-        layer.for_each_node(block, [&](int64_t n) {
-            Table table = Table::repeated(tables + n * entries, entries);
-            if (smooth) table.smooth();
-            bits[n] = table.positive_bits() & used;
-        });
-    });
-}
-
-// x [tile][row][64] to y and, unless it is null, address, [tile][position][node][64].
-void lutlens_forward(const int32_t* bases, int64_t positions, const int32_t* offsets, int64_t nodes, int64_t fan_in,
-                     int64_t rows, int64_t tiles, const uint8_t* x, const uint64_t* bits, uint8_t* address,
-                     uint8_t* y, int64_t threads) {
-    const Layer layer{bases, offsets, positions, nodes, fan_in, rows, tiles};
-    for_fan_in(fan_in, [&](auto pins) {
+void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* address, uint8_t* y, int64_t threads) {
+    const Layer layer{step, tiles};
+    const std::vector<uint64_t> bits = harden(layer, threads);
+    for_fan_in(layer.fan_in, [&](auto pins) {
         // One position's nodes are a task; where there is one position only, a block of nodes.
-        const int64_t blocks = positions == 1 ? layer.blocks() : 1;
-        Pool::run(threads, tiles * positions * blocks, [&](int64_t task) {
-            const int64_t tile = task / blocks / positions, p = task / blocks % positions;
+        const int64_t blocks = layer.positions == 1 ? layer.blocks() : 1;
+        Pool::run(threads, tiles * layer.positions * blocks, [&](int64_t task) {
+            const int64_t tile = task / blocks / layer.positions, p = task / blocks % layer.positions;
             const int64_t first = blocks == 1 ? 0 : task % blocks * NODES;
-            const int64_t last = blocks == 1 ? nodes : std::min(nodes, first + NODES);
+            const int64_t last = blocks == 1 ? layer.nodes : std::min(layer.nodes, first + NODES);
             for (int64_t n = first; n < last; n++) pins.forward(layer, tile, p, n, x, bits[n], address, y);
         });
     });
 }
 
-// Each of to_x [tile][row][64], to_tables [node][2**fan_in] and to_scores [node][fan_in][candidate] may be null: it is
-// not computed. No sum's order depends on the number of threads.
-void lutlens_backward(const int32_t* bases, int64_t positions, const int32_t* offsets, int64_t nodes, int64_t fan_in,
-                      int64_t rows, int64_t tiles, int64_t smooth, const float* gradient, const uint8_t* address,
-                      const float* tables, const uint8_t* x, const int32_t* candidates, int64_t candidate_count,
-                      float* to_x, float* to_tables, float* to_scores, int64_t threads) {
-    const Layer layer{bases, offsets, positions, nodes, fan_in, rows, tiles};
-    std::vector<float> slopes;
-    if (to_x || to_scores) {
-        slopes.resize(static_cast<size_t>(nodes * fan_in) * SLOPES);
-        Pool::run(threads, layer.blocks(), [&](int64_t block) {
-            layer.for_each_node(block, [&](int64_t n) {
-                alignas(64) float all[6 * SLOPES];
-                Table table = Table::repeated(tables + (n << fan_in), 1 << fan_in);
-                table.smooth();
-                table.slopes_to(all);
-                std::copy(all, all + fan_in * SLOPES, slopes.data() + n * fan_in * SLOPES);
-            });
-        });
-    }
+// No sum's order depends on the number of threads.
+void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* address, const float* gradient,
+                    float* to_x, int64_t threads) {
+    const Layer layer{step, tiles};
+    const auto slopes = to_x || layer.to_scores ? all_slopes(layer, threads) : nullptr;
     // Input gradients share rows, so that a task is a tile, or a part of one where tiles are fewer than threads.
     int64_t parts = 1;
     while (parts * tiles < threads && TILE / (2 * parts) >= 16) parts *= 2;
     const int64_t input_tasks = to_x ? tiles * parts : 0;
-    for_fan_in(fan_in, [&](auto pins) {
+    for_fan_in(layer.fan_in, [&](auto pins) {
         Pool::run(threads, input_tasks + layer.blocks(), [&](int64_t task) {
             if (task < input_tasks) {
                 const int64_t tile = task / parts;
                 const int begin = static_cast<int>(task % parts * (TILE / parts));
                 const int end = begin + static_cast<int>(TILE / parts);
-                for (int64_t r = tile * rows; r < (tile + 1) * rows; r++)
+                for (int64_t r = tile * layer.inputs; r < (tile + 1) * layer.inputs; r++)
                     std::fill(to_x + r * TILE + begin, to_x + r * TILE + end, 0.0f);
-                pins.input_gradient(layer, tile, begin, end, gradient, address, slopes.data(), to_x);
+                pins.input_gradient(layer, tile, begin, end, gradient, address, slopes.get(), to_x);
                 return;
             }
             const int64_t block = task - input_tasks;
-            if (to_tables) table_gradient(layer, block, smooth, gradient, address, to_tables);
-            if (to_scores)
+            if (layer.to_tables)
+                table_gradient(layer, block, address, [&](int64_t tile, int64_t p, int64_t n, int64_t) {
+                    return gradient + layer.output(tile, p, n);
+                });
+            if (layer.to_scores)
                 layer.for_each_node(block, [&](int64_t n) {
-                    const int64_t count = fan_in * candidate_count;
-                    std::fill(to_scores + n * count, to_scores + (n + 1) * count, 0.0f);
-                    pins.score_gradients(layer, n, gradient, address, slopes.data(), x, candidates, candidate_count,
-                                         to_scores);
+                    const int64_t count = layer.fan_in * layer.candidate_count;
+                    std::fill_n(layer.to_scores + n * count, count, 0.0f);
+                    pins.score_gradients(layer, n, gradient, address, slopes.get(), x);
                 });
         });
     });
 }
 
-}  // extern "C"
+void table_gradient_through(const Step& upper_step, const Step& step, int64_t tiles, const uint8_t* upper_address,
+                            const uint8_t* address, const float* gradient, int64_t threads) {
+    const Layer upper{upper_step, tiles}, layer{step, tiles};
+    const auto slopes = all_slopes(upper, threads);
+    const Readers readers(upper);
+    Pool::run(threads, layer.blocks(), [&](int64_t block) {
+        alignas(64) float rows[NODES * TILE];
+        table_gradient(layer, block, address, [&](int64_t tile, int64_t, int64_t first, int64_t count) {
+            for (int64_t n = 0; n < count; n++)
+                collect_input_gradient(upper, readers, tile, first + n, gradient, upper_address, slopes.get(),
+                                       rows + n * TILE);
+            return rows;
+        });
+    });
+}

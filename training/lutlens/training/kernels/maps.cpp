@@ -1,13 +1,10 @@
 // Bits into tiles, and OR over blocks of positions. Maps are [tile][height][width][channel][64].
 
-#if __has_include(<malloc.h>)
-#include <malloc.h>
-#endif
-
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "step.h"
 #include "table.h"
 #include "threads.h"
 
@@ -15,6 +12,10 @@ namespace {
 
 struct Map {
     int64_t tiles, height, width, size, block_rows, block_columns;  // size: channels * 64
+
+    Map(const Step& step, int64_t tiles)
+        : tiles(tiles), height(step.height), width(step.width), size(step.channels * TILE),
+          block_rows(step.block_rows), block_columns(step.block_columns) {}
 
     int64_t rows() const { return height / block_rows; }
     int64_t columns() const { return width / block_columns; }
@@ -60,10 +61,8 @@ inline __attribute__((always_inline)) void tile_columns(const uint8_t* in, int64
 
 }  // namespace
 
-extern "C" {
-
 // Bits x [sample][row] to y [tile][row][64], zeros where there are no samples.
-void lutlens_tile(int64_t samples, int64_t rows, const uint8_t* x, uint8_t* y, int64_t threads) {
+extern "C" void lutlens_tile(int64_t samples, int64_t rows, const uint8_t* x, uint8_t* y, int64_t threads) {
     const int64_t tiles = (samples + TILE - 1) / TILE, row_blocks = (rows + 7) / 8;
     Pool::run(threads, tiles * row_blocks, [&](int64_t task) {
         const int64_t tile = task / row_blocks, row = task % row_blocks * 8;
@@ -77,9 +76,8 @@ void lutlens_tile(int64_t samples, int64_t rows, const uint8_t* x, uint8_t* y, i
     });
 }
 
-void lutlens_pool(int64_t tiles, int64_t height, int64_t width, int64_t channels, int64_t block_rows,
-                  int64_t block_columns, const uint8_t* x, uint8_t* y, int64_t threads) {
-    const Map map{tiles, height, width, channels * TILE, block_rows, block_columns};
+void pool_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads) {
+    const Map map(step, tiles);
     const std::vector<int64_t> positions = map.positions();
     Pool::run(threads, map.blocks(), [&](int64_t block) {
         const uint8_t* in = x + map.corner(block);
@@ -92,13 +90,12 @@ void lutlens_pool(int64_t tiles, int64_t height, int64_t width, int64_t channels
     });
 }
 
-// `pool_gradient` of reference.py. to_x is zero where a position is in no block.
-void lutlens_pool_backward(int64_t tiles, int64_t height, int64_t width, int64_t channels, int64_t block_rows,
-                           int64_t block_columns, const uint8_t* x, const float* gradient, float* to_x,
-                           int64_t threads) {
-    const Map map{tiles, height, width, channels * TILE, block_rows, block_columns};
-    if (map.rows() * block_rows < height || map.columns() * block_columns < width)
-        std::fill(to_x, to_x + tiles * height * width * map.size, 0.0f);
+// `pool_gradient` of reference.py: zero where a position is in no block.
+void pool_backward(const Step& step, int64_t tiles, const uint8_t* x, const float* gradient, float* to_x,
+                   int64_t threads) {
+    const Map map(step, tiles);
+    if (map.rows() * map.block_rows < map.height || map.columns() * map.block_columns < map.width)
+        std::fill(to_x, to_x + tiles * map.height * map.width * map.size, 0.0f);
     const std::vector<int64_t> positions = map.positions();
     Pool::run(threads, map.blocks(), [&](int64_t block) {
         const uint8_t* in = x + map.corner(block);
@@ -115,14 +112,3 @@ void lutlens_pool_backward(int64_t tiles, int64_t height, int64_t width, int64_t
         }
     });
 }
-
-// Keeps freed memory: activations are some tens of megabytes that come and go every step, and to hand pages back to
-// the system and get them again, zeroed, would take a good part of the time.
-void lutlens_keep_memory() {
-#ifdef M_TRIM_THRESHOLD
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
-}
-
-}  // extern "C"

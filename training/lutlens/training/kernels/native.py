@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -16,7 +17,15 @@ import torch
 from lutlens.host.compilation import CompilationError, build_shared_library
 from torch import Tensor, nn
 
-_SOURCES = ("lookup.cpp", "maps.cpp", "simd.h", "table.h", "threads.h")
+_SOURCES = (
+    "lookup.cpp",
+    "maps.cpp",
+    "program.cpp",
+    "simd.h",
+    "step.h",
+    "table.h",
+    "threads.h",
+)
 _FLAGS = ("-std=c++20", "-O3", "-march=native", "-pthread", "-w")
 _MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
 
@@ -24,12 +33,22 @@ _MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
 # Arguments of each function: p for a pointer, i for an integer. The number of threads comes last.
 _SIGNATURES = {
     "lutlens_tile": "iippi",
-    "lutlens_harden": "iiippi",
-    "lutlens_forward": "pipiiiippppi",
-    "lutlens_backward": "pipiiiiipppppipppi",
-    "lutlens_pool": "iiiiiippi",
-    "lutlens_pool_backward": "iiiiiipppi",
+    "lutlens_forward": "piippppi",
+    "lutlens_backward": "piipppppi",
 }
+
+
+class _Step(ctypes.Structure):
+    """`Step` of step.h; pointers are numbers, 0 is null."""
+
+    _fields_ = [
+        (name, ctypes.c_int64)
+        for name in (
+            *("inputs", "outputs", "nodes", "fan_in", "positions", "candidate_count", "smooth"),
+            *("bases", "offsets", "candidates", "tables", "to_tables", "to_scores"),
+            *("height", "width", "channels", "block_rows", "block_columns"),
+        )
+    ]
 
 
 class Library:
@@ -95,11 +114,6 @@ def tile(library: Library, rows: Tensor) -> Tensor:
     return result.copy_(_in_tiles(bits))
 
 
-def tile_gradient(gradient: Tensor) -> Tensor:
-    """Float32 `[rows, batch]` to `[tiles, rows, 64]`, filled up with zeros."""
-    return _in_tiles(gradient).contiguous()
-
-
 def _in_tiles(x: Tensor) -> Tensor:
     count, batch = x.shape
     if batch % TILE:
@@ -107,101 +121,91 @@ def _in_tiles(x: Tensor) -> Tensor:
     return x.reshape(count, -1, TILE).transpose(0, 1)
 
 
-def untile(x: Tensor, batch: int) -> Tensor:
+def _untile(x: Tensor, batch: int) -> Tensor:
     """The way back, `[tiles, rows, 64]` to `[rows, batch]`."""
     return x.transpose(0, 1).reshape(x.shape[1], -1)[:, :batch]
 
 
-class Layer:
-    """A layer of look-up nodes for one forward and one backward pass.
+class Program:
+    """Layers and pools one after another, for one forward and one backward pass.
 
-    bases, offsets, candidates: as in `reference`; tables `[nodes, 2**fan_in]`.
-    smooth: look up the smoothed table.
+    rows: those of the first one's input.
     """
 
-    def __init__(
+    def __init__(self, library: Library, rows: int) -> None:
+        self._library, self._rows = library, rows
+        self._steps: list[_Step] = []
+        self._pointed_at: list[Tensor] = []
+
+    def add_layer(
         self,
-        library: Library,
         bases: Tensor,
         offsets: Tensor,
         candidates: Tensor | None,
         tables: Tensor,
         smooth: bool,
     ) -> None:
-        self._library, self._smooth = library, smooth
-        self._bases, self._offsets, self._candidates = bases, offsets.contiguous(), candidates
-        self._nodes, self._fan_in = offsets.shape
-        self._positions = bases.shape[0]
-        self._bits = torch.empty(self._nodes, dtype=torch.int64)
-        library.call("lutlens_harden", self._nodes, self._fan_in, int(smooth), tables, self._bits)
+        """Look-up nodes.
 
-    def _shape(self, x: Tensor) -> tuple[Tensor | int, ...]:
-        tiles, rows, _ = x.shape
-        return (
-            self._bases,
-            self._positions,
-            self._offsets,
-            self._nodes,
-            self._fan_in,
-            rows,
-            tiles,
-        )
+        bases, offsets, candidates: as in `reference`; tables `[nodes, 2**fan_in]`.
+        smooth: look up the smoothed table.
+        """
+        (positions,), (nodes, fan_in) = bases.shape, offsets.shape
+        step = self._add(positions * nodes)
+        step.nodes, step.fan_in, step.positions, step.smooth = nodes, fan_in, positions, smooth
+        step.bases, step.offsets = self._pointer(bases), self._pointer(offsets)
+        step.tables = self._pointer(tables)
+        if candidates is not None:
+            step.candidates, step.candidate_count = self._pointer(candidates), candidates.shape[2]
 
-    def forward(self, x: Tensor, keep_address: bool) -> tuple[Tensor, Tensor | None]:
-        """Bits, uint8 `[tiles, rows, 64]`, to bits and, if wanted, addresses of the same form."""
-        y = torch.empty((x.shape[0], self._positions * self._nodes, TILE), dtype=torch.uint8)
-        address = torch.empty_like(y) if keep_address else None
-        self._library.call("lutlens_forward", *self._shape(x), x, self._bits, address, y)
-        return y, address
+    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int]) -> None:
+        """OR over blocks of `size` positions of a map of `shape` (height, width, channels)."""
+        step = self._add((shape[0] // size[0]) * (shape[1] // size[1]) * shape[2])
+        step.height, step.width, step.channels = shape
+        step.block_rows, step.block_columns = size
+
+    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, list[Tensor]]:
+        """Bits, `[rows, batch]` of any dtype, to float32 `[rows of the last step, batch]`; and what
+        `backward` needs, in training.
+        """
+        batch = x.shape[1]
+        tiles = tile(self._library, x)
+        outputs = sum(step.outputs for step in self._steps)
+        bits = torch.empty(len(tiles) * outputs * TILE, dtype=torch.uint8)
+        addresses = torch.empty_like(bits) if training else None
+        y = torch.empty((self._steps[-1].outputs, batch))
+        self._call("lutlens_forward", batch, tiles, bits, addresses, y)
+        return y, [tiles, bits, addresses] if addresses is not None else []
 
     def backward(
-        self,
-        x: Tensor,
-        address: Tensor,
-        tables: Tensor,
-        gradient: Tensor,
-        wanted: tuple[bool, bool, bool],
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The gradients of x, tables and scores, as far as they are wanted."""
-        candidates = self._candidates.contiguous() if self._candidates is not None else None
-        to_x = torch.empty(x.shape) if wanted[0] else None
-        to_tables = torch.empty((self._nodes, 1 << self._fan_in)) if wanted[1] else None
-        to_scores = torch.empty(candidates.shape) if wanted[2] and candidates is not None else None
-        self._library.call(
-            "lutlens_backward",
-            *self._shape(x),
-            int(self._smooth),
-            gradient,
-            address,
-            tables,
-            x,
-            candidates,
-            0 if candidates is None else candidates.shape[2],
-            to_x,
-            to_tables,
-            to_scores,
-        )
-        return to_x, to_tables, to_scores
+        self, kept: list[Tensor], gradient: Tensor, rows_wanted: bool, wanted: Sequence[bool]
+    ) -> tuple[Tensor | None, list[Tensor | None]]:
+        """The gradient of x, and those of tables, scores, tables, scores ... of all layers, each if
+        it is wanted.
+        """
+        results: list[Tensor | None] = []
+        layers = [step for step in self._steps if step.nodes]
+        for step, to_tables, to_scores in zip(layers, wanted[::2], wanted[1::2], strict=True):
+            tables = torch.empty((step.nodes, 1 << step.fan_in)) if to_tables else None
+            scores_shape = (step.nodes, step.fan_in, step.candidate_count)
+            scores = torch.empty(scores_shape) if to_scores else None
+            step.to_tables = 0 if tables is None else tables.data_ptr()
+            step.to_scores = 0 if scores is None else scores.data_ptr()
+            results += [tables, scores]
+        batch = gradient.shape[1]
+        to_x = torch.empty(kept[0].shape) if rows_wanted else None
+        self._call("lutlens_backward", batch, *kept, gradient.contiguous(), to_x)
+        return None if to_x is None else _untile(to_x, batch), results
 
+    def _add(self, outputs: int) -> _Step:
+        inputs = self._steps[-1].outputs if self._steps else self._rows
+        self._steps.append(_Step(inputs, outputs))
+        return self._steps[-1]
 
-class Pool:
-    """OR over blocks of `size` positions of a map of `shape` (height, width, channels)."""
+    def _pointer(self, tensor: Tensor) -> int:
+        self._pointed_at.append(tensor.contiguous())
+        return self._pointed_at[-1].data_ptr()
 
-    def __init__(
-        self, library: Library, shape: tuple[int, int, int], size: tuple[int, int]
-    ) -> None:
-        self._library, self._shape, self._size = library, shape, size
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Bits, uint8 `[tiles, rows, 64]`, to bits."""
-        height, width, channels = self._shape
-        outputs = (height // self._size[0]) * (width // self._size[1]) * channels
-        y = torch.empty((x.shape[0], outputs, TILE), dtype=torch.uint8)
-        self._library.call("lutlens_pool", x.shape[0], *self._shape, *self._size, x, y)
-        return y
-
-    def backward(self, x: Tensor, gradient: Tensor) -> Tensor:
-        to_x = torch.empty(x.shape)
-        sizes = (x.shape[0], *self._shape, *self._size)
-        self._library.call("lutlens_pool_backward", *sizes, x, gradient, to_x)
-        return to_x
+    def _call(self, name: str, *arguments: Tensor | int | None) -> None:
+        steps = (_Step * len(self._steps))(*self._steps)
+        self._library.call(name, ctypes.addressof(steps), len(steps), *arguments)

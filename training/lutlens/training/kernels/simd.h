@@ -45,6 +45,7 @@ static inline Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 static inline Ints either(Ints x, Ints y) { return _mm512_or_si512(x, y); }
 template <int N> static inline Ints shift_left(Ints x) { return _mm512_slli_epi32(x, N); }
 template <int N> static inline Ints shift_right(Ints x) { return _mm512_srli_epi32(x, N); }
+static inline Ints shift_right(Ints x, int n) { return _mm512_srlv_epi32(x, _mm512_set1_epi32(n)); }
 
 // 32 floats, looked up by the low five bits of an index.
 struct FloatTable {
@@ -111,6 +112,7 @@ static inline Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
 static inline Ints either(Ints x, Ints y) { return _mm256_or_si256(x, y); }
 template <int N> static inline Ints shift_left(Ints x) { return _mm256_slli_epi32(x, N); }
 template <int N> static inline Ints shift_right(Ints x) { return _mm256_srli_epi32(x, N); }
+static inline Ints shift_right(Ints x, int n) { return _mm256_srlv_epi32(x, _mm256_set1_epi32(n)); }
 
 // Permutations and blends: a gather is no faster, and much slower on some processors.
 struct FloatTable {
@@ -172,6 +174,7 @@ static inline Floats to_floats(Ints x) { return static_cast<float>(x); }
 static inline Ints either(Ints x, Ints y) { return x | y; }
 template <int N> static inline Ints shift_left(Ints x) { return x << N; }
 template <int N> static inline Ints shift_right(Ints x) { return x >> N; }
+static inline Ints shift_right(Ints x, int n) { return x >> n; }
 
 struct FloatTable {
     const float* entries;
