@@ -171,7 +171,7 @@ def test_the_scene_is_read_right(service: Service) -> None:
     right = total = 0
     sequence = -1
     with connect(
-        f"ws://127.0.0.1:{service.port}/api/v1/results/stream", max_size=1 << 24
+        f"ws://127.0.0.1:{service.port}/api/v1/detections/stream", max_size=1 << 24
     ) as viewer:
         while total < 200:
             message = json.loads(viewer.recv(10))

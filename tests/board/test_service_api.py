@@ -256,7 +256,7 @@ def test_a_drawing_that_is_no_image_is_refused(client: TestClient) -> None:
 
 
 def test_the_latest_result_holds_the_scene(client: TestClient) -> None:
-    result = client.get("/api/v1/results/latest").json()
+    result = client.get("/api/v1/detections/latest").json()
     assert result["width"] * result["height"] > 0
     assert result["latency_ms"] > 0
     assert result["truth"] is not None

@@ -19,7 +19,7 @@ CHANGES = [
     ("PUT", "/api/v1/source", {"name": "synthetic"}),
     ("POST", "/api/v1/overlays/first/load", None),
 ]
-STREAM = "/api/v1/results/stream"
+STREAM = "/api/v1/detections/stream"
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,10 @@ Routes, all errors as RFC 9457 problem details (`errors.py`):
 | `GET`, `PATCH /api/v1/settings` | passes K, smallest margin, paused |
 | `GET /api/v1/sources`, `PUT /api/v1/source` | what can be watched; watch it |
 | `POST /api/v1/classify`, `POST /api/v1/pad` | photographs and digits as files; a drawing |
-| `GET /api/v1/results/latest`, `WS /api/v1/results/stream` | detections; streamed with pictures |
+| `GET /api/v1/detections/latest`, `GET /api/v1/detections?since=N` | the newest; every one since |
+| `WS /api/v1/detections/stream` | detections as they come, with pictures and class maps |
 | `GET /api/v1/snapshot.jpg`, `/api/v1/stream.mjpeg` | the annotated picture |
+| `POST /api/v1/recordings`, `GET /api/v1/recordings/{id}/...` | slow motion: the last seconds, frozen |
 | `GET /api/v1/overlays`, `POST /api/v1/overlays/{name}/load` | those offered; load one |
 | `GET /api/v1/overlay/card` | figures and card of the loaded one |
 """

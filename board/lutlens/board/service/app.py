@@ -17,7 +17,8 @@ from lutlens.board.service.context import Context
 from lutlens.board.service.headers import SecurityHeaders
 from lutlens.board.service.metrics import Metrics, RequestMetrics
 from lutlens.board.service.overlays import OverlayShelf
-from lutlens.board.service.routes import classify, health, page, results
+from lutlens.board.service.recordings import Recorder
+from lutlens.board.service.routes import classify, detections, health, page, pictures, recordings
 from lutlens.board.service.routes import overlays as overlay_routes
 from lutlens.board.service.routes import settings as settings_routes
 from lutlens.board.service.settings import ServiceSettings
@@ -30,15 +31,17 @@ DESCRIPTION = """Digits recognised live by a network of FPGA look-up tables.
 Every error is `application/problem+json` (RFC 9457). Changes need the bearer token that the service
 printed when it started, unless it listens on loopback only.
 
-`WS /api/v1/results/stream` sends `Status` and `Result` as JSON texts; with `?pictures=true` each
-result is followed by its frame, a binary JPEG.
+`WS /api/v1/detections/stream` sends `Status` and `Result` as JSON texts; with `?pictures=true` each
+result is followed by its frame, a binary JPEG, and with `?map=true` it carries its class map.
 """
 
 TAGS = [
     {"name": "status", "description": "What runs, and how fast."},
     {"name": "settings", "description": "How frames are recognised."},
     {"name": "sources", "description": "Where frames come from."},
-    {"name": "results", "description": "What was recognised, and the picture."},
+    {"name": "detections", "description": "What was recognised."},
+    {"name": "pictures", "description": "The frames, annotated."},
+    {"name": "recordings", "description": "Slow motion: the last seconds, frozen."},
     {"name": "classify", "description": "Images that a client brings."},
     {"name": "overlays", "description": "The network in the programmable logic."},
     {"name": "health", "description": "For whoever watches over the service."},
@@ -47,7 +50,9 @@ TAGS = [
 
 ROUTERS = (
     settings_routes.router,
-    results.router,
+    detections.router,
+    pictures.router,
+    recordings.router,
     classify.router,
     overlay_routes.router,
     health.router,
@@ -73,6 +78,7 @@ def create_app(
             yield
         finally:
             await hub.stop()
+            recorder.discard()
             await asyncio.to_thread(pipeline.stop)
 
     app = FastAPI(
@@ -89,7 +95,8 @@ def create_app(
         lifespan=lifespan,
     )
     metrics = Metrics()
-    app.state.context = Context(pipeline, overlays, settings, sources, hub, metrics)
+    recorder = Recorder(settings.jpeg_quality)
+    app.state.context = Context(pipeline, overlays, settings, sources, hub, metrics, recorder)
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)

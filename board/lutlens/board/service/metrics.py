@@ -62,6 +62,7 @@ class _Snapshot:
             "captured": "Frames taken from the source.",
             "recognised": "Frames through the core.",
             "dropped": "Frames captured but overtaken before the core.",
+            "shown": "Frames offered to viewers.",
         }
         for name, text in counts.items():
             yield CounterMetricFamily(
@@ -71,6 +72,11 @@ class _Snapshot:
             "lutlens_frames_skipped",
             "Frames that viewers were too slow for, over all viewers.",
             value=self._skipped,
+        )
+        yield CounterMetricFamily(
+            "lutlens_source_failures",
+            "How often the source could not be opened, or failed.",
+            value=status.counts.source_failures,
         )
         latency = GaugeMetricFamily(
             "lutlens_latency_seconds", "Captured to recognised.", labels=["quantile"]

@@ -6,18 +6,24 @@ import base64
 import time
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
+import numpy.typing as npt
+from lutlens.board import scanning
+from lutlens.board.detection import ClassMap, Detection
 from lutlens.board.manifest import Cells, Manifest
-from lutlens.board.pipeline import Detection, FrameResult
+from lutlens.board.results import FrameResult
 from lutlens.board.service import models
 
+MAX_BYTE = 255
 
-def recognition_fields(detection: Detection) -> dict[str, object]:
+
+def recognition_fields(detection: Detection, *, view: bool = True) -> dict[str, object]:
     return {
         "digit": detection.digit,
         "label": detection.label,
         "margin": detection.margin,
         "scores": None if detection.scores is None else list(detection.scores),
-        "view": base64.b64encode(detection.view.tobytes()).decode("ascii"),
+        "view": _base64(detection.view) if view else None,
     }
 
 
@@ -26,13 +32,31 @@ def box(corners: tuple[int, int, int, int]) -> models.Box:
     return models.Box(x=x, y=y, width=width, height=height)
 
 
-def detection(found: Detection) -> models.Detection:
+def detection(found: Detection, *, view: bool = True) -> models.Detection:
     return models.Detection.model_validate(
-        recognition_fields(found) | {"box": box(found.box), "track": found.track}
+        recognition_fields(found, view=view) | {"box": box(found.box), "track": found.track}
     )
 
 
-def result(frame: FrameResult, skipped: int = 0) -> models.Result:
+def class_map(found: ClassMap) -> models.ClassMap:
+    rows, columns = found.cells.shape
+    cells = np.empty((rows, columns, 2), np.uint8)
+    cells[..., 0] = scanning.cell_class(found.cells)
+    cells[..., 1] = np.minimum(scanning.cell_margin(found.cells), MAX_BYTE)
+    (x, y), (step_x, step_y) = found.origin, found.pitch
+    return models.ClassMap(
+        rows=rows,
+        columns=columns,
+        x=x,
+        y=y,
+        step_x=step_x,
+        step_y=step_y,
+        background=found.background,
+        cells=_base64(cells),
+    )
+
+
+def result(frame: FrameResult, *, views: bool = True, with_map: bool = False) -> models.Result:
     """A frame's result; the monotonic clock of its capture becomes UTC."""
     age = timedelta(seconds=time.monotonic() - frame.captured_at)
     height, width = frame.image.shape[:2]
@@ -43,11 +67,11 @@ def result(frame: FrameResult, skipped: int = 0) -> models.Result:
         latency_ms=frame.latency_ms,
         width=width,
         height=height,
-        detections=[detection(found) for found in frame.detections],
+        detections=[detection(found, view=views) for found in frame.detections],
         truth=None
         if truth is None
         else [models.Truth(box=box(where), digit=digit) for where, digit in truth],
-        skipped=skipped,
+        class_map=class_map(frame.class_map) if with_map and frame.class_map else None,
     )
 
 
@@ -58,6 +82,7 @@ def overlay(manifest: Manifest, *, loaded: bool) -> models.OverlayInfo:
         build_id=manifest.build_id,
         classes=manifest.geometry.classes,
         bits_per_class=manifest.geometry.bits_per_class,
+        scans=manifest.geometry.scan is not None,
         passes=sorted(manifest.thresholds),
         loaded=loaded,
     )
@@ -80,3 +105,7 @@ def card(manifest: Manifest, markdown: str) -> models.ModelCard:
         tool_versions=manifest.tool_versions,
         markdown=markdown,
     )
+
+
+def _base64(data: npt.NDArray[np.uint8]) -> str:
+    return base64.b64encode(data.tobytes()).decode("ascii")

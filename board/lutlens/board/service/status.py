@@ -45,14 +45,24 @@ class StatusCache:
             overlay=present.overlay(classifier.manifest, loaded=True),
             clock_mhz=classifier.clock_mhz,
             source=models.SourceState(
-                name=core.source, description=pipeline.source.description, error=pipeline.error
+                name=core.source,
+                kind=pipeline.source.kind,
+                description=pipeline.source.description,
+                replayed=pipeline.replaying,
+                error=pipeline.error,
             ),
             settings=settings_of(pipeline),
-            rates=models.Rates(captured=pipeline.fps_captured, recognised=pipeline.fps_recognised),
+            rates=models.Rates(
+                captured=pipeline.fps_captured,
+                recognised=pipeline.fps_recognised,
+                shown=pipeline.fps_shown,
+            ),
             counts=models.Counts(
                 captured=pipeline.captured,
                 recognised=pipeline.recognised,
                 dropped=pipeline.dropped,
+                shown=pipeline.shown,
+                source_failures=pipeline.source_failures,
             ),
             latency=models.Latency(
                 p50_ms=pipeline.latency_p50 if pipeline.recognised else None,

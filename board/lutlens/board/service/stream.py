@@ -1,7 +1,7 @@
 """From the pipeline's thread to any number of viewers, none of which can slow it or another.
 
 A viewer has a mailbox of fixed depth; what does not fit pushes the oldest out, and is counted. Each
-picture is encoded once, in a worker thread, when the first viewer wants it.
+message is made once, each picture encoded once, in a worker thread, when the first viewer wants it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from lutlens.board.pipeline import FrameResult, Pipeline
+from lutlens.board.service import models, present
 from lutlens.board.service.annotate import annotated, to_jpeg
 
 POLL_S = 0.25
@@ -20,12 +21,19 @@ PUBLISH_TIMEOUT_S = 5.0
 
 
 class SharedFrame:
-    """A recognised frame and its pictures, each encoded at most once. Lives on the event loop."""
+    """A recognised frame, its message and its pictures, each made at most once. Lives on the event loop."""
 
     def __init__(self, result: FrameResult, quality: int) -> None:
         self.result = result
         self._quality = quality
         self._jpegs: dict[bool, asyncio.Task[bytes]] = {}
+        self._models: dict[bool, models.Result] = {}
+
+    def model(self, *, with_map: bool = False) -> models.Result:
+        """The result for the wire, with or without the class map."""
+        if with_map not in self._models:
+            self._models[with_map] = present.result(self.result, with_map=with_map)
+        return self._models[with_map]
 
     async def jpeg(self, *, annotate: bool) -> bytes:
         """The frame as JPEG, with or without boxes."""

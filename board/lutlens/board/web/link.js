@@ -16,7 +16,7 @@ export class Link extends EventTarget {
     clearTimeout(this.#retryTimer);
     this.#drop();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const url = `${scheme}://${location.host}/api/v1/results/stream?pictures=true&window=${WINDOW}`;
+    const url = `${scheme}://${location.host}/api/v1/detections/stream?pictures=true&window=${WINDOW}`;
     const socket = new WebSocket(url);
     socket.binaryType = "blob";
     socket.onmessage = ({ data }) => this.#message(data);

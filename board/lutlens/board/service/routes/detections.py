@@ -1,110 +1,83 @@
-"""What was recognised: the latest result, the stream of them, and the picture."""
+"""What was recognised: the latest, what came since, and the stream of it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Query, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import StreamingResponse
-from lutlens.board.service import errors, models, present
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from lutlens.board.service import errors, models, past
 from lutlens.board.service.context import Context, Core
-from lutlens.board.service.errors import RequestError
 from lutlens.board.service.stream import SharedFrame, Viewer
 
-router = APIRouter(prefix="/api/v1", tags=["results"])
+router = APIRouter(prefix="/api/v1", tags=["detections"])
 
-BOUNDARY = "lutlens-frame"
 RESULTS_DEPTH = 32
+UNLIMITED_FPS = 1000.0
+MOST_RESULTS = 100
 STATUS_INTERVAL_S = 1.0
 GOING_AWAY = 1001  # RFC 6455, 7.4.1
 TRY_AGAIN_LATER = 1013  # IANA's registry of close codes
 
 
-def _latest(core: Context) -> SharedFrame:
-    frame = core.hub.latest()
-    if frame is None:
-        raise RequestError(503, "No frame has been recognised yet.", {"Retry-After": "1"})
-    return frame
-
-
-def _full(core: Context) -> bool:
-    return core.hub.viewers >= core.settings.max_viewers
-
-
-@router.get("/results/latest", responses=errors.responses(503))
-async def latest_result(core: Core) -> models.Result:
+@router.get("/detections/latest", responses=errors.responses(503))
+async def latest_detections(
+    core: Core,
+    class_map: Annotated[bool, Query(alias="map", description="With the class map.")] = False,
+) -> models.Result:
     """The newest frame's detections."""
-    return present.result(_latest(core).result)
+    return core.latest().model(with_map=class_map)
 
 
-@router.get(
-    "/snapshot.jpg",
-    response_class=Response,
-    responses=errors.responses(503)
-    | {200: {"description": "The newest frame, annotated.", "content": {"image/jpeg": {}}}},
-)
-async def snapshot(core: Core) -> Response:
-    """The newest frame with its boxes, digits and margins."""
-    return Response(await _latest(core).jpeg(annotate=True), media_type="image/jpeg")
+@router.get("/detections", responses=errors.responses(422))
+async def detections_since(
+    core: Core,
+    since: Annotated[
+        int, Query(ge=-1, description="The last number that is known already.", examples=[1234])
+    ] = -1,
+    limit: Annotated[
+        int, Query(ge=1, le=MOST_RESULTS, description="Results at most.")
+    ] = MOST_RESULTS,
+) -> models.ResultsSince:
+    """Every frame recognised since, at the core's own rate: some seconds of them are held.
+
+    Numbers without a result are listed as gaps, so nothing is missing unseen.
+    """
+    async with core.renderers:
+        return await asyncio.to_thread(past.since, core.pipeline.history, since, limit)
 
 
-@router.get(
-    "/stream.mjpeg",
-    response_class=StreamingResponse,
-    responses=errors.responses(503)
-    | {
-        200: {
-            "description": "The annotated frames, one part each; a slow reader gets fewer.",
-            "content": {f"multipart/x-mixed-replace; boundary={BOUNDARY}": {}},
-        }
-    },
-)
-async def stream_mjpeg(core: Core) -> StreamingResponse:
-    """The annotated picture, live, for whatever shows MJPEG."""
-    if _full(core):
-        raise RequestError(503, "As many viewers as the service takes.", {"Retry-After": "10"})
-    return StreamingResponse(
-        _mjpeg(core), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-    )
-
-
-async def _mjpeg(core: Context) -> AsyncIterator[bytes]:
-    with core.hub.viewer(core.settings.stream_fps) as viewer:
-        while (frame := await viewer.next()) is not None:
-            jpeg = await frame.jpeg(annotate=True)
-            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
-            yield f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + jpeg + b"\r\n"
-
-
-@router.websocket("/results/stream")
-async def stream_results(
+@router.websocket("/detections/stream")
+async def stream_detections(
     socket: WebSocket,
     core: Core,
     pictures: Annotated[bool, Query()] = False,
+    class_map: Annotated[bool, Query(alias="map")] = False,
     window: Annotated[int, Query(ge=0, le=8)] = 0,
 ) -> None:
     """Results as they come, and once a second the status: JSON texts that differ by `type`.
 
     pictures: each result is followed by a binary message, its frame as JPEG without boxes.
+    map: each result carries its class map. Such results, and pictures, come at most at the rate that
+        the service is set to.
     window: at most so many results travel unacknowledged; any text message from the viewer
         acknowledges one. A viewer behind a slow line then sees few frames, but new ones. 0: no
         acknowledgements.
     """
     await socket.accept()
-    if _full(core):
+    if core.full:
         await socket.close(TRY_AGAIN_LATER, "as many viewers as the service takes")
         return
     credit = asyncio.Semaphore(window)
-    fps = core.settings.stream_fps if pictures else 1000.0
-    with core.hub.viewer(fps, depth=1 if pictures else RESULTS_DEPTH) as viewer:
+    large = pictures or class_map
+    fps = core.settings.stream_fps if large else UNLIMITED_FPS
+    with core.hub.viewer(fps, depth=1 if large else RESULTS_DEPTH) as viewer:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_receive, socket, credit, tasks.cancel_scope)
             with contextlib.suppress(WebSocketDisconnect):
-                await _send(socket, core, viewer, pictures, credit if window else None)
+                await _send(socket, core, viewer, pictures, class_map, credit if window else None)
             tasks.cancel_scope.cancel()
 
 
@@ -123,6 +96,7 @@ async def _send(
     core: Context,
     viewer: Viewer,
     pictures: bool,
+    class_map: bool,
     credit: asyncio.Semaphore | None,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -142,7 +116,7 @@ async def _send(
                 await socket.close(GOING_AWAY, "the service is stopping")
                 return
             jpeg = await frame.jpeg(annotate=False) if pictures else None
-            message = present.result(frame.result, viewer.skipped)
+            message = frame.model(with_map=class_map).model_copy(update={"skipped": viewer.skipped})
             await socket.send_text(message.model_dump_json())
             if jpeg is not None:
                 await socket.send_bytes(jpeg)

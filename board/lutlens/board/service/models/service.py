@@ -1,117 +1,23 @@
-"""What goes over the wire: typed, described, with examples; client generators read them."""
+"""The service itself, on the wire: what runs, how it is set, what a client brought, what went wrong."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-Pixels = Annotated[int, Field(ge=0, description="Pixels.", examples=[64])]
-Milliseconds = Annotated[float, Field(ge=0, description="Milliseconds.", examples=[4.2])]
-PerSecond = Annotated[float, Field(ge=0, description="Frames a second.", examples=[29.97])]
-Count = Annotated[int, Field(ge=0)]
-Passes = Annotated[
-    int,
-    Field(ge=1, le=16, description="K: passes added into one score (oversampling).", examples=[3]),
-]
-
-
-class _Model(BaseModel):
-    """What the service says."""
-
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+from lutlens.board.service.models.base import (
+    Count,
+    Milliseconds,
+    Model,
+    Passes,
+    PerSecond,
+    Pixels,
+    RequestModel,
+)
+from lutlens.board.service.models.results import Detection, Recognition
+from pydantic import Field
 
 
-class _Request(BaseModel):
-    """What the service is told: a field that it does not know is an error, not ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Box(_Model):
-    """A rectangle in the picture, its origin at the top left."""
-
-    x: Annotated[int, Field(description="Left edge, in pixels.", examples=[212])]
-    y: Annotated[int, Field(description="Top edge, in pixels.", examples=[96])]
-    width: Pixels
-    height: Pixels
-
-
-class Recognition(_Model):
-    """The network's answer to one 28x28 view."""
-
-    digit: Annotated[int, Field(ge=0, description="Index of the best class.", examples=[7])]
-    label: Annotated[str, Field(description="Name of the best class.", examples=["7"])]
-    margin: Annotated[
-        int,
-        Field(ge=0, description="Best score less the second best: how sure it is.", examples=[19]),
-    ]
-    scores: Annotated[
-        list[int] | None,
-        Field(
-            description="For each class, its bits that were 1, added over the passes; null where "
-            "the core scans whole frames, and keeps the best class only.",
-            examples=[[9, 12, 14, 13, 8, 7, 3, 41, 10, 22]],
-        ),
-    ]
-    view: Annotated[
-        str,
-        Field(
-            description="What the network saw: 28x28 grey bytes, row by row, in base64.",
-            json_schema_extra={"format": "byte"},
-            examples=["AAAAAA=="],
-        ),
-    ]
-
-
-class Detection(Recognition):
-    """A digit found in a picture."""
-
-    box: Box
-    track: Annotated[
-        int | None,
-        Field(
-            description="The digit's number, the same from frame to frame; null where digits are "
-            "not followed.",
-            examples=[12],
-        ),
-    ] = None
-
-
-class Truth(_Model):
-    """What the synthetic scene really drew."""
-
-    box: Box
-    digit: Annotated[int, Field(ge=0, examples=[7])]
-
-
-class Result(_Model):
-    """One frame, recognised."""
-
-    type: Literal["result"] = "result"
-    sequence: Annotated[int, Field(ge=0, description="Number of the frame.", examples=[1234])]
-    captured_at: Annotated[datetime, Field(description="When the frame was captured, UTC.")]
-    latency_ms: Annotated[
-        float, Field(ge=0, description="Captured to recognised, in milliseconds.", examples=[6.1])
-    ]
-    width: Pixels
-    height: Pixels
-    detections: list[Detection]
-    truth: Annotated[
-        list[Truth] | None, Field(description="Only for scenes that know it; otherwise null.")
-    ]
-    skipped: Annotated[
-        int,
-        Field(
-            ge=0,
-            description="On the stream: results that this viewer was too slow for, so far.",
-            examples=[0],
-        ),
-    ] = 0
-
-
-class DeviceInfo(_Model):
+class DeviceInfo(Model):
     """What the network runs on."""
 
     kind: Annotated[
@@ -125,7 +31,7 @@ class DeviceInfo(_Model):
     simulated: Annotated[bool, Field(description="True for everything but a real board.")]
 
 
-class OverlayInfo(_Model):
+class OverlayInfo(Model):
     """An overlay and its figures."""
 
     name: Annotated[str, Field(examples=["digits"])]
@@ -135,13 +41,16 @@ class OverlayInfo(_Model):
     bits_per_class: Annotated[
         int, Field(ge=1, description="The highest score of one pass.", examples=[48])
     ]
+    scans: Annotated[
+        bool, Field(description="True: whole frames, every window of each. False: single images.")
+    ]
     passes: Annotated[
         list[int], Field(description="The K that it has thresholds for.", examples=[[1, 3, 7, 15]])
     ]
     loaded: bool
 
 
-class SourceInfo(_Model):
+class SourceInfo(Model):
     """Something that can be watched."""
 
     name: Annotated[str, Field(description="What to PUT.", examples=["synthetic"])]
@@ -150,13 +59,13 @@ class SourceInfo(_Model):
     active: bool
 
 
-class SourceChoice(_Request):
+class SourceChoice(RequestModel):
     """Which of the offered sources to watch."""
 
     name: Annotated[str, Field(min_length=1, max_length=64, examples=["synthetic"])]
 
 
-class Settings(_Model):
+class Settings(Model):
     """How frames are recognised."""
 
     k: Passes
@@ -167,7 +76,7 @@ class Settings(_Model):
     paused: Annotated[bool, Field(description="Paused: no frame is captured.")]
 
 
-class SettingsChange(_Request):
+class SettingsChange(RequestModel):
     """The settings to change; what is left out stays."""
 
     k: Passes | None = None
@@ -175,41 +84,61 @@ class SettingsChange(_Request):
     paused: bool | None = None
 
 
-class Rates(_Model):
+class Rates(Model):
     """Frames a second over the last seconds, each named by what it counts."""
 
-    captured: PerSecond
-    recognised: PerSecond
+    captured: Annotated[
+        PerSecond, Field(description="Taken from the source; of a replay, given to the core.")
+    ]
+    recognised: Annotated[PerSecond, Field(description="Through the core.")]
+    shown: Annotated[
+        PerSecond,
+        Field(description="Offered to viewers; of a replay, the newest at every look at it."),
+    ]
 
 
-class Counts(_Model):
+class Counts(Model):
     """Frames since the service started."""
 
-    captured: Annotated[Count, Field(description="Taken from the source.", examples=[9000])]
+    captured: Annotated[
+        Count,
+        Field(
+            description="Taken from the source; of a replay, given to the core.", examples=[9000]
+        ),
+    ]
     recognised: Annotated[Count, Field(description="Through the core.", examples=[8998])]
     dropped: Annotated[
         Count, Field(description="Captured, but overtaken before the core.", examples=[2])
     ]
+    shown: Annotated[Count, Field(description="Offered to viewers.", examples=[8998])]
+    source_failures: Annotated[
+        Count, Field(description="How often the source could not be opened, or failed.")
+    ]
 
 
-class Latency(_Model):
+class Latency(Model):
     """Captured to recognised, over the last frames; null before the first."""
 
     p50_ms: Milliseconds | None
     p99_ms: Milliseconds | None
 
 
-class SourceState(_Model):
+class SourceState(Model):
     """The source being watched."""
 
     name: Annotated[str, Field(examples=["synthetic"])]
+    kind: Annotated[str, Field(examples=["synthetic"])]
     description: str
+    replayed: Annotated[
+        bool,
+        Field(description="Whether its frames lie in memory, and the core takes them at its rate."),
+    ]
     error: Annotated[
         str | None, Field(description="Why no frames come; it is being retried. Null if they do.")
     ]
 
 
-class Status(_Model):
+class Status(Model):
     """Everything that the page's edges show."""
 
     type: Literal["status"] = "status"
@@ -238,7 +167,7 @@ class Status(_Model):
     ]
 
 
-class FileResult(_Model):
+class FileResult(Model):
     """What was found in one uploaded file."""
 
     name: Annotated[str, Field(description="As the client called it.", examples=["seven.png"])]
@@ -251,7 +180,7 @@ class FileResult(_Model):
     detections: list[Detection]
 
 
-class Classified(_Model):
+class Classified(Model):
     """The answer to uploaded files, in their order."""
 
     k: Passes
@@ -260,14 +189,14 @@ class Classified(_Model):
     files: list[FileResult]
 
 
-class Drawing(_Model):
+class Drawing(Model):
     """The answer to a drawing; null for an empty one."""
 
     k: Passes
     recognition: Recognition | None
 
 
-class Cells(_Model):
+class Cells(Model):
     """FPGA cells after synthesis."""
 
     lut: Count
@@ -276,7 +205,7 @@ class Cells(_Model):
     carry4: Count
 
 
-class ModelCard(_Model):
+class ModelCard(Model):
     """The loaded overlay's figures and its card."""
 
     overlay: OverlayInfo
@@ -295,20 +224,20 @@ class ModelCard(_Model):
     markdown: Annotated[str, Field(description="The card itself.")]
 
 
-class Health(_Model):
+class Health(Model):
     """`/healthz`, `/readyz`."""
 
     status: Literal["ok"] = "ok"
 
 
-class InvalidField(_Model):
+class InvalidField(Model):
     """One thing that is wrong with a request."""
 
     where: Annotated[str, Field(examples=["body.k"])]
     detail: Annotated[str, Field(examples=["Input should be less than or equal to 16"])]
 
 
-class Problem(_Model):
+class Problem(Model):
     """Every error, by RFC 9457."""
 
     type: Annotated[str, Field(examples=["about:blank"])] = "about:blank"
@@ -318,4 +247,6 @@ class Problem(_Model):
     instance: Annotated[
         str, Field(description="The path asked for.", examples=["/api/v1/settings"])
     ]
-    errors: Annotated[list[InvalidField], Field(description="Empty unless fields are wrong.")] = []
+    errors: list[InvalidField] = Field(
+        default_factory=list, description="Empty unless fields are wrong."
+    )
