@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from lutlens.training.data import Labelled
 
 _ORDER, _BATCH = 0, 1
 """Streams of randomness: the order of an epoch's images; what happens to a batch."""
+
+ScoreFrame = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.integer[Any]]]
+"""A frame uint8 `[height, width]` to the network's scores, integers `[rows, columns, classes]`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +35,32 @@ class Batch:
     labels: npt.NDArray[np.int64]
 
 
+class BatchSource(Protocol):
+    """What a training takes its batches from."""
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches in an epoch."""
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of any step: a function of the step and of `state`."""
+
+    def review(self, epoch: int, progress: float, score: Callable[[], ScoreFrame]) -> bool:
+        """Called after `epoch` epochs; whether the batches from here on are others than before.
+
+        progress: share of the training that is done. score: gets the network ready, as it is by now, which takes some
+            seconds.
+        """
+
+    def state(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """What reviews have left, for a checkpoint."""
+
+    def restore(self, state: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+        """Take a checkpoint's state over."""
+
+
 class Batches:
-    """Batches of a training set, any step of them on demand.
+    """Batches of a training set, any step of them on demand: a `BatchSource`.
 
     An epoch is a permutation of the images; what does not fill its last batch is left out of it.
     """
@@ -66,8 +94,18 @@ class Batches:
         dy, dx = random.integers(0, shifts, (2, len(images)))
         return Batch(self._windows[images, dy, dx], self._labels[images])
 
+    def review(self, epoch: int, progress: float, score: Callable[[], ScoreFrame]) -> bool:
+        """Whatever the network does, the images stay the same."""
+        return False
 
-def prefetch(batches: Batches, first: int, depth: int = 4) -> Generator[Batch]:
+    def state(self) -> dict[str, npt.NDArray[np.uint8]]:
+        return {}
+
+    def restore(self, state: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+        pass
+
+
+def prefetch(batches: BatchSource, first: int, depth: int = 4) -> Generator[Batch]:
     """Batches from step `first` on, made ahead in a thread that ends with the iterator."""
     ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
     done = threading.Event()

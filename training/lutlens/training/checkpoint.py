@@ -1,12 +1,13 @@
 """Checkpoints: the whole state of a training in one safetensors file, so that it goes on exactly.
 
-Tensors are named `model.*`, `best.*` (the best model so far) and `optimizer.INDEX.*`; a JSON header
-holds the rest. Nothing in the file is executed on reading.
+Tensors are named `model.*`, `best.*` (the best model so far), `optimizer.INDEX.*` and `batches.*`
+(what later batches depend on, besides the settings); a JSON header holds the rest. Nothing in the
+file is executed on reading.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -41,17 +42,19 @@ class Progress(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State dicts of the model, the best model so far and the optimizer, and the progress."""
+    """State dicts of the model, the best model so far, the optimizer and the batches; progress."""
 
     progress: Progress
     model: dict[str, Tensor]
     best: dict[str, Tensor]
     optimizer: dict[int, dict[str, Tensor]]
+    batches: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the file; it appears whole or not at all."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"batches.{name}": tensor for name, tensor in self.batches.items()}
         for index, state in self.optimizer.items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
         # A model and its best so far may share memory, which the format does not allow.
@@ -75,7 +78,7 @@ class Checkpoint:
                 f"{path}: of a training with other settings; without --resume a new one starts.\n"
                 f"  checkpoint: {progress.run}\n  asked for:  {run}"
             )
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "batches": {}}
         optimizer: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
@@ -84,7 +87,7 @@ class Checkpoint:
                 optimizer.setdefault(int(index), {})[rest] = tensor
             else:
                 parts[part][rest] = tensor
-        return cls(progress, parts["model"], parts["best"], optimizer)
+        return cls(progress, parts["model"], parts["best"], optimizer, parts["batches"])
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:

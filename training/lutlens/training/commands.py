@@ -7,25 +7,32 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import torch
 import typer
+from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
+from lutlens.training.backgrounds import generated, photographs
 from lutlens.training.data import DataError, DataSet
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import Evaluation
 from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.publish import publish
+from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, scan
+from lutlens.training.scenery import in_scenes
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -128,10 +135,14 @@ def evaluate(
         int | None, typer.Option(min=1, help="Only the first so many test images.")
     ] = None,
     data: DataOption = None,
+    scenes: Annotated[
+        bool, typer.Option("--scenes", help="Find the digits of composed scenes instead.")
+    ] = False,
     png: Annotated[
         Path | None,
         typer.Option(
-            metavar="F.png", help="Confusion matrix. Default: build/NAME.kK.confusion.png."
+            metavar="F.png",
+            help="Confusion matrix, or scenes. Default: build/NAME.kK.confusion.png or .scenes.png.",
         ),
     ] = None,
     json_output: JsonOption = False,
@@ -142,18 +153,28 @@ def evaluate(
     programmable logic under Verilator, cycle by cycle, driven as on the board (slow: use
     `--limit`); `model` the same with that logic in software.
 
+    A network that scans frames has a class more, for windows of background; its images are windows
+    of composed scenes. `--scenes` has it find the test digits of 500 such scenes by the C program,
+    at all scales: precision, recall and mean average precision at an overlap (IoU) of 0.5, all
+    points. Then the same on backgrounds of a kind it has never seen: photographs, those of CIFAR-10
+    below LUTLENS_DATA.
+
         lutlens eval overlays/digits/digits.lutnet --k 15
         lutlens eval overlays/digits/digits.lutnet --engine rtl --limit 300 --json
+        lutlens eval overlays/digits-scan/digits-scan.lutnet --scenes --k 15
     """
     console = Console(stderr=json_output)
     net = Lutnet.load(lutnet)
     thresholds = net.thresholds_for(k)
     images = data_sets.load(data)
+    if scenes:
+        _evaluate_scenes(net, lutnet, images, k, limit or SCENES, png, json_output)
+        return
+    if net.classes == (*images.classes, BACKGROUND_LABEL):
+        images = in_scenes(images)
     _check_fit(net, lutnet, images)
     test = images.test.take(slice(limit))
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    with open_engine(engine, net) as opened, progress:
+    with open_engine(engine, net) as opened, _counting_progress() as progress:
         task = progress.add_task(f"{engine.value}, K = {k}", total=len(test))
         result = evaluate_scores(
             opened.scores_of,
@@ -183,6 +204,69 @@ def evaluate(
         f"{result.accuracy:.2%} of {result.images} images of {images.name}, K = {k}, "
         f"{result.images_per_second:,.0f} images/s ({engine.value}); {png}"
     )
+
+
+def _evaluate_scenes(
+    net: Lutnet,
+    path: Path,
+    images: DataSet,
+    k: int,
+    count: int,
+    png: Path | None,
+    json_output: bool,
+) -> None:
+    scanner = scan(net, k)
+    _check_fit(net, path, replace(images, classes=(*images.classes, BACKGROUND_LABEL)))
+    margin = net.provenance.get("min_margin", {}).get(str(k))
+    sets = []
+    with _counting_progress() as progress:
+        for name, background in (("generated", generated), ("photographs", photographs())):
+            task = progress.add_task(f"{name}, K = {k}", total=count)
+            one = evaluate_scenes(
+                name,
+                scanner,
+                images.test,
+                background,
+                seed=TEST,
+                count=count,
+                margin=margin,
+                report=partial(_completed, progress, task),
+            )
+            sets.append(one)
+    png = png or BUILD / f"{path.stem}.k{k}.scenes.png"
+    png.parent.mkdir(parents=True, exist_ok=True)
+    plots.scenes([example for one in sets for example in one.examples], net.classes, png)
+    if json_output:
+        told = {one.name: one.summary(net.classes) for one in sets}
+        print(json.dumps({"k": k, "scenes": count, "backgrounds": told, "png": str(png)}))
+        return
+    console = Console()
+    console.print(_scenes_table(sets, net.classes))
+    console.print(f"{count} scenes of each kind, digits of {images.name}, K = {k}; {png}")
+
+
+def _completed(progress: Progress, task: TaskID, done: int) -> None:
+    progress.update(task, completed=done)
+
+
+def _scenes_table(sets: Sequence[SceneSet], classes: Sequence[str]) -> Table:
+    table = Table("", *(one.name for one in sets), title="digits found, IoU 0.5 or more")
+    told = [one.summary(classes) for one in sets]
+    table.add_row("mAP, all points", *(f"{t['mean_average_precision']:.4f}" for t in told))
+    for name in ("precision", "recall"):
+        table.add_row(
+            f"{name}, margin {told[0]['min_margin']} or more", *(f"{t[name]:.4f}" for t in told)
+        )
+    for name in classes[:-1]:
+        values = (t["average_precision"][name] for t in told)
+        table.add_row(f"AP of {name}", *("" if v is None else f"{v:.4f}" for v in values))
+    table.add_row("digits", *(str(t["digits"]) for t in told))
+    return table
+
+
+def _counting_progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 @contextmanager

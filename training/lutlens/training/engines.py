@@ -18,6 +18,7 @@ from lutlens.host.compilation import CompilationError
 from lutlens.host.devices import open_device
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.overlay import generate
+from lutlens.training.augment import ScoreFrame
 from lutlens.training.evaluate import BATCH, Scores, ScoresOf, Thresholds, torch_scores
 from lutlens.training.network import Network
 
@@ -53,6 +54,16 @@ def fast_scores(lutnet: Lutnet) -> ScoresOf:
         return _c_scores(lutnet)
     except CompilationError:
         return torch_scores(Network.from_lutnet(lutnet))
+
+
+def frame_scores(lutnet: Lutnet, thresholds: Thresholds) -> ScoreFrame:
+    """Whole frames by the generated C, or by PyTorch; thresholds uint8 `[K, z]`."""
+    try:
+        executor = Executor(lutnet)
+        return lambda frame: executor.scores(frame[None], thresholds=thresholds)[0]
+    except CompilationError:
+        scores_of = torch_scores(Network.from_lutnet(lutnet))
+        return lambda frame: scores_of(frame[None], thresholds)[0]
 
 
 def _c_scores(lutnet: Lutnet) -> ScoresOf:

@@ -17,14 +17,15 @@ from typing import Any
 import torch
 from lutlens.board.files import write_atomically
 from lutlens.training import checkpoint, plots
-from lutlens.training.augment import Batch, Batches, prefetch
+from lutlens.training.augment import Batch, ScoreFrame, prefetch
 from lutlens.training.checkpoint import Checkpoint, CheckpointError
 from lutlens.training.data import DataSet
+from lutlens.training.engines import frame_scores
 from lutlens.training.evaluate import evaluate, ramp, torch_scores
 from lutlens.training.network import Network
 from lutlens.training.recipes import Recipe, RecipeError
 from lutlens.training.source import source_commit
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializeAsAny
 from torch.nn import functional
 
 FINAL_RATE = 0.01
@@ -40,7 +41,7 @@ class Run(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    recipe: Recipe
+    recipe: SerializeAsAny[Recipe]
     seed: int
     data_sha256: str
     epochs: float | None
@@ -80,6 +81,7 @@ class Tally:
 class Trainer:
     """A training with its files in `folder`: checkpoint.safetensors, metrics.jsonl, curves.png.
 
+    given: the data as they were given; data: as the recipe prepares them.
     network: as it is after `step` steps; best: the state dict of the best one so far.
     """
 
@@ -92,10 +94,11 @@ class Trainer:
                 f"{data.name}: images of {width}x{height} pixels; the recipe {recipe.name} takes "
                 f"{recipe.input_shape[1]}x{recipe.input_shape[0]}"
             )
-        self.run, self.data, self.folder = run, data, folder
+        self.run, self.folder = run, folder
+        self.given, self.data = data, recipe.prepare(data)
         self.source_commit = source_commit()
         schedule = recipe.schedule
-        self.network = Network(recipe.network(len(data.classes)), seed=run.seed)
+        self.network = Network(recipe.network(len(self.data.classes)), seed=run.seed)
         self.optimizer = torch.optim.Adam(
             [
                 {"params": self.network.tables(), "rate": schedule.table_rate},
@@ -104,7 +107,7 @@ class Trainer:
             betas=schedule.betas,
             fused=True,
         )
-        self.batches = Batches(data.train, schedule.batch_size, seed=run.seed, shift=schedule.shift)
+        self.batches = recipe.batches(self.data, run.seed)
         self.best = self._copy_of_network()
         self.best_score, self.best_step = -1.0, 0
         self.step, self.seconds = 0, 0.0
@@ -129,20 +132,26 @@ class Trainer:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._compile_kernels()
-        with closing(prefetch(self.batches, self.step)) as batches:
-            while self.progress < 1.0:
-                if stop():
-                    self._checkpoint()
-                    return False
-                start = time.perf_counter()
-                self._train_step(next(batches))
-                elapsed = time.perf_counter() - start
-                self.seconds += elapsed
-                self.tally.seconds += elapsed
-                if self._validation_is_due():
-                    self._validate()
-                    self._checkpoint()
-                report(self)
+        while self.progress < 1.0:
+            with closing(prefetch(self.batches, self.step)) as batches:
+                reviewed = False
+                while self.progress < 1.0 and not reviewed:
+                    if stop():
+                        self._checkpoint()
+                        return False
+                    start = time.perf_counter()
+                    self._train_step(next(batches))
+                    elapsed = time.perf_counter() - start
+                    self.seconds += elapsed
+                    self.tally.seconds += elapsed
+                    validated = self._validation_is_due()
+                    if validated:
+                        self._validate()
+                    # Batches that were made ahead of a review are made again.
+                    reviewed = self._review()
+                    if validated or reviewed:
+                        self._checkpoint()
+                    report(self)
         return True
 
     def resume(self) -> None:
@@ -160,6 +169,7 @@ class Trainer:
         lines = metrics.read_text().splitlines() if metrics.exists() else []
         read = [Metrics.model_validate_json(line) for line in lines]
         self.metrics = [line for line in read if line.step <= self.step]
+        self.batches.restore({name: t.numpy() for name, t in saved.batches.items()})
 
     def best_network(self) -> Network:
         """The best network so far, the latest before any validation; in evaluation mode."""
@@ -201,6 +211,22 @@ class Trainer:
             return False
         by_epochs = self.run.minutes is None
         return by_epochs or self.validation_seconds < VALIDATION_SHARE * self.tally.seconds
+
+    def _review(self) -> bool:
+        """Let the batches see, after an epoch, what the network makes of whole frames."""
+        epoch, within = divmod(self.step, self.batches.per_epoch)
+        if within:
+            return False
+        start = time.perf_counter()
+        changed = self.batches.review(epoch, self.progress, self._score_frames)
+        self.seconds += time.perf_counter() - start
+        return changed
+
+    def _score_frames(self) -> ScoreFrame:
+        bits = self.run.recipe.encoder_bits
+        levels = ramp(3, bits, *VALIDATION_RAMP)[1:2]
+        lutnet = self.network.to_lutnet({1: levels}, self.data.classes)
+        return frame_scores(lutnet, levels)
 
     def _validate(self) -> None:
         start = time.perf_counter()
@@ -245,6 +271,7 @@ class Trainer:
             model=self.network.state_dict(),
             best=self.best,
             optimizer=checkpoint.optimizer_state(self.optimizer),
+            batches={name: torch.from_numpy(a) for name, a in self.batches.state().items()},
         ).save(self.folder / "checkpoint.safetensors")
 
     def _copy_of_network(self) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Pictures: the curves of a training, a confusion matrix."""
+"""Pictures: the curves of a training, a confusion matrix, scenes with what was found."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from lutlens.board.files import write_atomically
+from lutlens.board.windows import Detections, overlaps
+from lutlens.training.precision import MIN_OVERLAP, match
+from lutlens.training.scenes import Scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 
 def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
@@ -60,6 +64,40 @@ def confusion(
     axes.set_ylabel("truth")
     axes.set_title(title)
     _save(figure, path)
+
+
+def scenes(
+    examples: Sequence[tuple[Scene, Detections]], classes: Sequence[str], path: Path
+) -> None:
+    """Draw scenes with what was found in them into a PNG: green what is right, red what is not.
+
+    Digits that were missed have a dashed yellow box.
+    """
+    columns = 2
+    rows = -(-len(examples) // columns)
+    figure = _figure(width=11.0, height=2.6 * rows)
+    for axes in (grid := figure.subplots(rows, columns, squeeze=False)).flat:
+        axes.set_axis_off()
+    for axes, (scene, found) in zip(grid.flat, examples, strict=False):
+        axes.imshow(scene.image, cmap="gray", vmin=0, vmax=255)
+        hits = match(found, scene.boxes, scene.labels)
+        for one, right in zip(found, hits, strict=True):
+            colour = "lime" if right else "red"
+            axes.add_patch(_rectangle(one["box"], colour, "-"))
+            axes.text(*one["box"][:2], classes[one["digit"]], color=colour, fontsize=8)
+        for box, label in zip(scene.boxes, scene.labels, strict=True):
+            seen = hits & (found["digit"] == label)
+            if not (overlaps(found["box"][seen], box) >= MIN_OVERLAP).any():
+                axes.add_patch(_rectangle(box, "yellow", ":"))
+    _save(figure, path)
+
+
+def _rectangle(box: Sequence[float], colour: str, style: str) -> Rectangle:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(
+        (box[0], box[1]), box[2], box[3], fill=False, edgecolor=colour, linestyle=style
+    )
 
 
 def _figure(width: float, height: float) -> Figure:

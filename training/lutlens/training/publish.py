@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from lutlens.host.lutnet import Lutnet
+from lutlens.training.backgrounds import generated
+from lutlens.training.data import Labelled
 from lutlens.training.engines import fast_scores
 from lutlens.training.evaluate import choose_thresholds, evaluate, ramp
 from lutlens.training.loop import Trainer
+from lutlens.training.recipes import ScanRecipe
+from lutlens.training.scene_evaluation import (
+    VALIDATION,
+    VALIDATION_SCENES,
+    evaluate_scenes,
+    scan,
+)
 
 
 def publish(
@@ -59,6 +69,28 @@ def publish(
         "versions": {name: version(name) for name in ("lutlens", "torch", "numpy")},
     }
     lutnet = network.to_lutnet(thresholds, data.classes, provenance)
+    if isinstance(run.recipe, ScanRecipe):
+        lutnet = replace(
+            lutnet, provenance=provenance | _scanning(lutnet, trainer.given.validation, report)
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     lutnet.save(out)
     return lutnet
+
+
+def _scanning(lutnet: Lutnet, digits: Labelled, report: Callable[[str], None]) -> dict[str, Any]:
+    """What scenes of validation digits say, by K: the margin of detections that are best shown, and mAP."""
+    margins, precisions = {}, {}
+    for k in lutnet.thresholds:
+        report(f"finding digits in validation scenes, K = {k}")
+        found = evaluate_scenes(
+            "validation",
+            scan(lutnet, k),
+            digits,
+            generated,
+            seed=VALIDATION,
+            count=VALIDATION_SCENES,
+        )
+        margins[str(k)] = found.margin
+        precisions[str(k)] = found.tally.mean_average_precision
+    return {"min_margin": margins, "validation_mean_average_precision": precisions}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
+from lutlens.training.augment import Batches, BatchSource
+from lutlens.training.data import DataSet
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
+from lutlens.training.scenery import SceneBatches, Scenery, in_scenes
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
@@ -62,6 +66,46 @@ class Recipe(BaseModel):
             classes=classes,
         )
 
+    def prepare(self, data: DataSet) -> DataSet:
+        """The data as training, validation and test want it."""
+        return data
+
+    def batches(self, data: DataSet, seed: int) -> BatchSource:
+        """What to train on. data: as `prepare` gives it."""
+        schedule = self.schedule
+        return Batches(data.train, schedule.batch_size, seed=seed, shift=schedule.shift)
+
+
+class ScanRecipe(Recipe):
+    """A network that scans frames: one class more than the data has, for windows of background.
+
+    It is trained on windows of composed scenes; `Schedule.shift` does not matter.
+    """
+
+    scenery: Scenery = Scenery()
+
+    def prepare(self, data: DataSet) -> DataSet:
+        return in_scenes(data)
+
+    def batches(self, data: DataSet, seed: int) -> BatchSource:
+        return SceneBatches(
+            data.train,
+            len(data.classes) - 1,
+            self.scenery,
+            step=self.step,
+            batch_size=self.schedule.batch_size,
+            seed=seed,
+        )
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """Pixels from one window of a frame to the next, y and x."""
+        y, x = (
+            math.prod(stage.stride[axis] * stage.pool[axis] for stage in self.stages)
+            for axis in (0, 1)
+        )
+        return y, x
+
 
 def _layers(*nodes: int) -> tuple[LayerSpec, ...]:
     return tuple(LayerSpec(nodes=n) for n in nodes)
@@ -81,6 +125,19 @@ RECIPES = {
                 StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(304, 72)),
             ),
             bits_per_class=72,
+            schedule=Schedule(epochs=60),
+        ),
+        ScanRecipe(
+            name="digits-scan",
+            description="digits of 17 to 24 pixels anywhere in a frame; scales find larger ones",
+            input_shape=(28, 28, 1),
+            encoder_bits=3,
+            stages=(
+                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(96, 36)),
+                StageSpec(window=(3, 3), layers=_layers(240, 60)),
+                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(304, 72)),
+            ),
+            bits_per_class=60,
             schedule=Schedule(epochs=60),
         ),
     )

@@ -1,0 +1,90 @@
+"""Digits in whole scenes: the network scans every scale, as the core and its driver do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from lutlens.board import contrast, scanning, windows
+from lutlens.board.windows import Detections
+from lutlens.host.scores import answers
+from lutlens.training.augment import ScoreFrame
+from lutlens.training.backgrounds import Background, Grey
+from lutlens.training.crops import Pool
+from lutlens.training.data import Labelled
+from lutlens.training.scenes import Composition, Scene
+
+SIDES = (20.0, 60.0)
+"""Pixels of the digits in frames, smallest and largest."""
+FRAMES = (Composition((132, 640), (6, 10), SIDES), Composition((240, 320), (6, 10), SIDES))
+"""Frames as a camera's; those of a set are of these sizes in turn."""
+MISTAKES = 40
+"""Of a scale of a frame, at most."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How frames are scanned.
+
+    score: executes the network on local contrast (`lutlens.board.contrast`).
+    window: height and width of windows; step: pixels from one to the next, y and x.
+    background: the class of windows that show nothing.
+    """
+
+    score: ScoreFrame
+    window: tuple[int, int]
+    step: tuple[int, int]
+    background: int
+
+    def pyramid(self, image: Grey) -> list[tuple[int, int]]:
+        height, width = image.shape
+        return windows.pyramid(width, height, image=self.window, largest=SIDES[1])
+
+    def detect(self, image: Grey, min_margin: int = 1) -> Detections:
+        """What is found in a frame uint8 `[height, width]`, at all scales: `windows.FOUND` `[n]`."""
+        sizes = self.pyramid(image)
+        listed = [
+            scanning.peaks(self._class_map(scaled(image, size)), self.background, min_margin)
+            for size in sizes
+        ]
+        factors = windows.factors(sizes)
+        return windows.detections(listed, factors, self.step, self.window, min_margin=min_margin)
+
+    def _class_map(self, image: Grey) -> scanning.Cells:
+        scores = self.score(contrast.normalise(image))
+        classes, margins = answers(scores)
+        best = np.take_along_axis(scores, classes[..., None], -1)[..., 0]
+        return scanning.cells(classes, margins, best)
+
+    def mistakes(self, scene: Scene) -> Iterator[Grey]:
+        """Background that is taken for digits, the worst of each scale: uint8 `[n, height, width]`."""
+        height, width = scene.image.shape
+        for size in self.pyramid(scene.image):
+            shrunk = np.tile(np.divide(size, (width, height), dtype=np.float32), 2)
+            copy = replace(
+                scene,
+                image=scaled(scene.image, size),
+                boxes=scene.boxes * shrunk,
+                ink=scene.ink * shrunk,
+            )
+            pool = Pool([copy])
+            classes, margins = answers(self.score(pool.images[0]))
+            here = np.s_[0, :: self.step[0], :: self.step[1]]
+            wrong = pool.background[here] & (classes != self.background)
+            rows, columns = np.nonzero(wrong)
+            worst = np.argsort(-margins[rows, columns], kind="stable")[:MISTAKES]
+            yield pool.windows[here][rows[worst], columns[worst]]
+
+
+def frames(digits: Labelled, background: Background, seed: tuple[int, ...], n: int) -> list[Scene]:
+    """`n` frames, the same for the same arguments."""
+    return [FRAMES[i % len(FRAMES)].scene(digits, background, (*seed, i)) for i in range(n)]
+
+
+def scaled(image: Grey, size: tuple[int, int]) -> Grey:
+    """A smaller copy, width and height."""
+    if size == image.shape[::-1]:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,114 @@
+"""How well a network finds digits in whole scenes, with backgrounds of a kind it knows and of one it has never seen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lutlens.board.scanning import BACKGROUND_LABEL
+from lutlens.board.windows import Detections
+from lutlens.host.lutnet import Lutnet, LutnetError
+from lutlens.training.backgrounds import Background
+from lutlens.training.data import Labelled
+from lutlens.training.detect import Scan, frames
+from lutlens.training.engines import frame_scores
+from lutlens.training.precision import Tally, tally
+from lutlens.training.scenes import Scene
+
+SCENES = 500
+EXAMPLES = 8
+"""Scenes kept for a picture."""
+VALIDATION, TEST = (20190908, 1), (20190908, 2)
+"""Seeds of the scenes that choices are made on, and of those for the figures at the end."""
+VALIDATION_SCENES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class SceneSet:
+    """What the scenes of one kind of background got.
+
+    margin: that of detections that count for precision and recall; average precision looks at all of them.
+    examples: some scenes with what was found in them.
+    """
+
+    name: str
+    tally: Tally
+    margin: int
+    seconds: float
+    examples: Sequence[tuple[Scene, Detections]]
+
+    def summary(self, classes: Sequence[str]) -> dict[str, Any]:
+        precisions = self.tally.average_precisions()
+        return {
+            "mean_average_precision": self.tally.mean_average_precision,
+            "precision": self.tally.precision(self.margin),
+            "recall": self.tally.recall(self.margin),
+            "min_margin": self.margin,
+            "digits": int(self.tally.truths.sum()),
+            "average_precision": {
+                name: None if np.isnan(value) else float(value)
+                for name, value in zip(classes, precisions, strict=False)
+            },
+            "seconds": self.seconds,
+        }
+
+
+def scan(lutnet: Lutnet, k: int) -> Scan:
+    """Scan frames with a lutnet, K passes. Raises LutnetError if its last class is not background."""
+    if lutnet.classes[-1] != BACKGROUND_LABEL:
+        raise LutnetError(
+            f"classes: the last is {lutnet.classes[-1]}; a network that scans scenes needs "
+            f"`{BACKGROUND_LABEL}` as the last"
+        )
+    thresholds = lutnet.thresholds_for(k)
+    step_y, step_x = (
+        math.prod(stage.stride[axis] * stage.pool[axis] for stage in lutnet.stages)
+        for axis in (0, 1)
+    )
+    return Scan(
+        score=frame_scores(lutnet, thresholds),
+        window=lutnet.input_shape[:2],
+        step=(step_y, step_x),
+        background=len(lutnet.classes) - 1,
+    )
+
+
+def evaluate_scenes(
+    name: str,
+    scanner: Scan,
+    digits: Labelled,
+    background: Background,
+    *,
+    seed: tuple[int, ...],
+    count: int,
+    margin: int | None = None,
+    report: Callable[[int], None] = lambda scenes: None,
+) -> SceneSet:
+    """Find the digits of `count` composed scenes.
+
+    margin: for precision and recall; by default the one that suits these scenes best.
+    report: told the scenes done so far.
+    """
+    start = time.perf_counter()
+    scenes = frames(digits, background, seed, count)
+    found = []
+    for scene in scenes:
+        found.append(scanner.detect(scene.image))
+        report(len(found))
+    counted = tally(
+        found,
+        [scene.boxes for scene in scenes],
+        [scene.labels for scene in scenes],
+        scanner.background,
+    )
+    return SceneSet(
+        name,
+        counted,
+        counted.best_margin() if margin is None else margin,
+        time.perf_counter() - start,
+        list(zip(scenes, found, strict=True))[:EXAMPLES],
+    )
