@@ -57,19 +57,20 @@ module lutlens_row_queue #(
   (* ram_style = "block" *)
   beat_t memory[Depth];
   beat_t beat_q;
-  logic [AddressBits:0] write_q;
-  logic [AddressBits:0] read_q;
+  logic [AddressBits-1:0] write_q;
+  logic [AddressBits-1:0] read_q;
+  logic [AddressBits:0] kept;
   logic loaded_q;
 
   assign write = valid_i || eol_i || eof_i;
-  assign fetch = write_q != read_q && (!loaded_q || leaves);
+  assign fetch = kept != '0 && (!loaded_q || leaves);
 
   always_ff @(posedge aclk) begin
-    if (write) memory[write_q[AddressBits-1:0]] <= {valid_i, eol_i, eof_i, data_i};
+    if (write) memory[write_q] <= {valid_i, eol_i, eof_i, data_i};
   end
 
   always_ff @(posedge aclk) begin
-    if (fetch) beat_q <= memory[read_q[AddressBits-1:0]];
+    if (fetch) beat_q <= memory[read_q];
   end
 
   always_ff @(posedge aclk) begin
@@ -90,8 +91,9 @@ module lutlens_row_queue #(
   ) u_credit (
     .aclk,
     .aresetn,
-    .take_i(write),
-    .free_i(fetch),
+    .take_i (write),
+    .free_i (fetch),
+    .count_o(kept),
     .room_o
   );
 
@@ -100,11 +102,14 @@ module lutlens_row_queue #(
   logic last_part;
   logic rested;
 
-  assign step    = loaded_q && room_i && rested;
-  assign leaves  = step && last_part;
-  assign valid_o = step && beat_q.valid;
-  assign eol_o   = leaves && beat_q.eol;
-  assign eof_o   = leaves && beat_q.eof;
+  assign step   = loaded_q && room_i && rested;
+  assign leaves = step && last_part;
+
+  always_ff @(posedge aclk) begin
+    valid_o <= aresetn && step && beat_q.valid;
+    eol_o   <= aresetn && leaves && beat_q.eol;
+    eof_o   <= aresetn && leaves && beat_q.eof;
+  end
 
   lutlens_countdown #(
     .Count(Pace - 1)
@@ -112,18 +117,20 @@ module lutlens_row_queue #(
     .aclk,
     .aresetn,
     .step_i   (1'b1),
-    .restart_i(valid_o),
+    .restart_i(step && beat_q.valid),
     .over_o   (rested)
   );
 
   if (Parts == 1) begin : gen_whole
     assign last_part = 1'b1;
-    assign data_o    = beat_q.data;
+
+    always_ff @(posedge aclk) data_o <= beat_q.data;
   end else begin : gen_parts
     logic [$clog2(Parts)-1:0] part_q;
 
     assign last_part = part_q == $clog2(Parts)'(Parts - 1);
-    assign data_o    = beat_q.data[part_q];
+
+    always_ff @(posedge aclk) data_o <= beat_q.data[part_q];
 
     always_ff @(posedge aclk) begin
       if (!aresetn) part_q <= '0;

@@ -28,66 +28,24 @@ module lutlens_score_queue #(
   output logic [      1:0] m_axis_tuser,
   output logic             m_axis_tlast
 );
-  logic write_mark;
-  logic read_beat;
-  logic read_mark;
+  localparam int unsigned BeatBits = $clog2(Positions) + $clog2(Beats);
+  localparam int unsigned PositionBits = $clog2(Positions);
+  localparam int unsigned CountBits = $clog2(Positions + 1);
 
-  // ------------------------------------------------------------------ marks of a position
-
-  logic held_q;
-  logic row_q;
-  logic row_ends;
-  logic mark_valid;
-  logic last_of_row;
-  logic last_of_frame;
-
-  assign write_mark = held_q && (first_i || eof_i);
-  assign row_ends   = eol_i || row_q;
-
-  always_ff @(posedge aclk) begin
-    if (!aresetn) held_q <= 1'b0;
-    else held_q <= first_i || (held_q && !eof_i);
-    row_q <= row_ends && held_q && !write_mark;
+  if (Positions < 2 || Positions != 1 << PositionBits) begin : gen_check_positions
+    $error("Positions must be a power of two, at least 2");
   end
 
-  lutlens_fifo #(
-    .Width(2),
-    .Depth(Positions)
-  ) u_marks (
-    .aclk,
-    .aresetn,
-    .clear_i     (1'b0),
-    .write_i     (write_mark),
-    .write_data_i({eof_i, row_ends}),
-    .valid_o     (mark_valid),
-    .data_o      ({last_of_frame, last_of_row}),
-    .read_i      (read_mark)
-  );
+  logic [CountBits-1:0] count;
+  logic                 held_q;
+  logic                 last;
+  logic                 read_beat;
+  logic                 read_position;
 
-  // ------------------------------------------------------------------ beats
-
-  logic beat_valid;
-  logic last;
-
-  lutlens_fifo #(
-    .Width(Width + 1),
-    .Depth(Positions << $clog2(Beats))
-  ) u_beats (
-    .aclk,
-    .aresetn,
-    .clear_i     (1'b0),
-    .write_i     (valid_i),
-    .write_data_i({last_i, data_i}),
-    .valid_o     (beat_valid),
-    .data_o      ({last, m_axis_tdata}),
-    .read_i      (read_beat)
-  );
-
-  assign m_axis_tvalid = beat_valid && mark_valid;
-  assign m_axis_tuser  = {last_of_row, last};
-  assign m_axis_tlast  = last_of_frame && last;
+  // All positions but the one that is held. Beats come one a clock, so none of theirs is late.
+  assign m_axis_tvalid = count > CountBits'(held_q);
   assign read_beat     = m_axis_tvalid && m_axis_tready;
-  assign read_mark     = read_beat && last;
+  assign read_position = read_beat && last;
 
   lutlens_credit #(
     .Depth  (Positions),
@@ -95,8 +53,69 @@ module lutlens_score_queue #(
   ) u_credit (
     .aclk,
     .aresetn,
-    .take_i(first_i),
-    .free_i(read_mark),
+    .take_i (first_i),
+    .free_i (read_position),
+    .count_o(count),
     .room_o
   );
+
+  // ------------------------------------------------------------------ beats
+
+  (* ram_style = "distributed" *)
+  logic [Width:0] beats[2**BeatBits];
+  logic [BeatBits-1:0] write_q;
+  logic [BeatBits-1:0] read_q;
+
+  assign {last, m_axis_tdata} = beats[read_q];
+
+  always_ff @(posedge aclk) begin
+    if (valid_i) beats[write_q] <= {last_i, data_i};
+  end
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn) begin
+      write_q <= '0;
+      read_q  <= '0;
+    end else begin
+      if (valid_i) write_q <= write_q + 1'b1;
+      if (read_beat) read_q <= read_q + 1'b1;
+    end
+  end
+
+  // ------------------------------------------------------------------ marks of a position
+
+  (* ram_style = "distributed" *)
+  logic [1:0] marks[Positions];
+  logic [PositionBits-1:0] marked_q;
+  logic [PositionBits-1:0] position_q;
+  logic mark;
+  logic row_q;
+  logic row_ends;
+  logic last_of_row;
+  logic last_of_frame;
+
+  assign {last_of_frame, last_of_row} = marks[position_q];
+
+  always_ff @(posedge aclk) begin
+    if (mark) marks[marked_q] <= {eof_i, row_ends};
+  end
+
+  assign mark         = held_q && (first_i || eof_i);
+  assign row_ends     = eol_i || row_q;
+  assign m_axis_tuser = {last_of_row, last};
+  assign m_axis_tlast = last_of_frame && last;
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn) begin
+      held_q     <= 1'b0;
+      row_q      <= 1'b0;
+      marked_q   <= '0;
+      position_q <= '0;
+    end else begin
+      held_q <= first_i || (held_q && !eof_i);
+      row_q  <= row_ends && held_q && !mark;
+      if (mark) marked_q <= marked_q + 1'b1;
+      if (read_position) position_q <= position_q + 1'b1;
+    end
+  end
 endmodule

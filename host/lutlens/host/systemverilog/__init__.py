@@ -47,6 +47,6 @@ def sources(
     generated = generate(
         netlist, build_id=build_id, max_width=max_width, pixels_per_clock=pixels_per_clock
     )
-    common = [*sorted((RTL_DIRECTORY / "network").glob("*.sv")), RTL_DIRECTORY / "lutlens_fifo.sv"]
+    common = sorted((RTL_DIRECTORY / "network").glob("*.sv"))
     # The package, which comes first, stays first.
     return generated | {path.name: path.read_text() for path in common}

@@ -14,7 +14,7 @@ from lutlens.host.netlist import Netlist, StageNetlist
 from lutlens.host.systemverilog.geometry import Grid, Lanes
 from lutlens.host.systemverilog.stage import StageModule
 
-INPUT_LATENCY = 1
+SOURCE_LATENCY = 1  # a register behind the pixels' input, and behind a queue
 QUEUE_LATENCY = 2  # through an empty one
 ROOM_LATENCY = 3  # from a word written to a beat refused
 
@@ -56,8 +56,8 @@ class Section:
 
     @property
     def latency(self) -> int:
-        own = 0 if self.queue else INPUT_LATENCY
-        return own + sum(stage.latency for stage in self.stages)
+        """Clocks from a beat that comes in to what it gives at the end."""
+        return SOURCE_LATENCY + sum(stage.latency for stage in self.stages)
 
     def gap(self, grid: Grid) -> int:
         """Clocks between two positions of a grid in this section, at least. For one lane."""
