@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from functools import cache, lru_cache
 
+import numpy as np
 import torch
 from lutlens.training.layers import LutLayer
 from lutlens.training.program import PoolStep, Step, run
@@ -63,8 +64,7 @@ class Encoder(nn.Module):
             levels = _ramp(self.bits, 1)[0] if thresholds is None else thresholds.tolist()
             if len(levels) != self.bits:
                 raise ValueError(f"thresholds: {len(levels)} of them, must be {self.bits}")
-            # One plain number at a time: PyTorch compares with numbers ten times as fast as with tensors.
-            bits = torch.stack([pixels > level for level in levels], dim=4)
+            bits = torch.stack([_above(pixels, level) for level in levels], dim=4)
         bits = bits.view(torch.uint8)
         # The kernels' tiles are filled from images as they lie in memory; so the batch stays outside.
         return bits.reshape(batch, height, width, channels * self.bits).permute(1, 2, 3, 0)
@@ -74,6 +74,13 @@ class Encoder(nn.Module):
         phase = 0.5 + self.jitter * (torch.rand(shape, device=pixels.device) - 0.5)
         part = torch.arange(self.bits, device=pixels.device)
         return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
+
+
+def _above(pixels: Tensor, level: int) -> Tensor:
+    if pixels.device.type == "cpu":
+        # PyTorch compares bytes one by one, NumPy in vectors: ten times as fast.
+        return torch.from_numpy(np.greater(pixels.numpy(), level))
+    return pixels > level
 
 
 @cache
