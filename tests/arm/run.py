@@ -31,7 +31,7 @@ SUITE = "bookworm"
 TOOLS = ("debootstrap", "qemu-user-static")
 # What a PYNQ image brings as system packages.
 SYSTEM = "python3,python3-venv,python3-pip,python3-setuptools,python3-numpy,python3-opencv,"
-SYSTEM += "python3-cffi,libmagic1"
+SYSTEM += "python3-cffi,python3-ipython,libmagic1"
 TEST_TOOLS = ("pytest", "pytest-timeout", "hypothesis", "httpx")
 HOME = "/opt/lutlens"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")

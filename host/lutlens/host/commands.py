@@ -169,7 +169,7 @@ def serve(
     first is watched at the beginning.
 
     Whoever can reach the service may look. Changes need the token in the printed URL, unless the
-    service listens on this machine alone; LUTLENS_TOKEN sets it.
+    service listens on this machine alone; LUTLENS_TOKEN sets it, and then it is not printed.
 
         lutlens serve overlays/digits
         lutlens serve overlays/digits --device rtl --source video:clip.mp4

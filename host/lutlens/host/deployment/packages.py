@@ -23,6 +23,8 @@ from packaging.utils import canonicalize_name
 
 PROBE = Path(__file__).with_name("probe.py")
 OPENCV = "opencv-python-headless"
+SYSTEM = ("numpy", "cffi", OPENCV)
+"""Distributions without wheels for the board's processor: the image's are used as they are."""
 SOURCES = ("pynq", "pynqmetadata", "pynqutils")
 """Distributions without wheels, pure Python on this processor: built at the far end, which takes seconds."""
 BUILD_TOOL = "setuptools"
@@ -73,7 +75,11 @@ class Facts:
 
 
 def missing(requirements: Iterable[Requirement], facts: Facts, constraints: str) -> dict[str, str]:
-    """Pinned version by name of what has to be installed; nothing of what the far end has already.
+    """Pinned version by name of what has to be installed over what the far end has.
+
+    What the wheel asks for itself, and pynq's parts, which only fit each other, become the versions
+    that the project is tested with. What those ask for in turn may stay as it is there, if it
+    satisfies them.
 
     requirements: of the wheel, its extra chosen. constraints: the text of constraints.txt.
 
@@ -89,6 +95,7 @@ def missing(requirements: Iterable[Requirement], facts: Facts, constraints: str)
     for requirement in queue:
         if canonicalize_name(requirement.name) not in pins:
             raise DeploymentError(f"constraints.txt pins no version of {requirement}")
+    exact = {canonicalize_name(r.name) for r in queue}.union(SOURCES).difference(SYSTEM)
     while queue:
         requirement = queue.pop()
         name = canonicalize_name(requirement.name)
@@ -97,7 +104,8 @@ def missing(requirements: Iterable[Requirement], facts: Facts, constraints: str)
         if name == OPENCV and facts.opencv and name not in installed:
             continue
         there = wanted.get(name) or installed.get(name)
-        if there and requirement.specifier.contains(there, prereleases=True):
+        satisfied = there and requirement.specifier.contains(there, prereleases=True)
+        if satisfied and (name not in exact or there == pins[name]):
             continue
         if name in pins and name not in wanted:
             wanted[name] = pins[name]
