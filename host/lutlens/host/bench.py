@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +18,10 @@ from lutlens.host.c import Executor
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Layer, Lutnet, Stage
 from lutlens.host.paths import REPOSITORY
-from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
+from lutlens.host.registers import Scan
+from lutlens.host.rtl import Build
 from rich.console import Console
+from rich.status import Status
 
 SHIPPED = REPOSITORY / "overlays/digits"
 
@@ -78,62 +81,158 @@ def rtl(
         ),
     ] = SHIPPED,
     k: Annotated[int, typer.Option("--k", min=1, max=16, help="Passes: oversampling xK.")] = 1,
-    images: Annotated[int, typer.Option(min=1, max=1000, help="Images to measure over.")] = 60,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Images to measure over; of frames, images side by side that make one.",
+            show_default="60, and of frames --width and --height",
+        ),
+    ] = None,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Whole frames, as scan overlays take them anyway.")
+    ] = False,
+    pixels_per_clock: Annotated[
+        int | None,
+        typer.Option(metavar="1|2|4|8", help="Of the build.", show_default="the overlay's, or 1"),
+    ] = None,
+    width: Annotated[int, typer.Option(min=8, max=8192, help="Of frames.")] = 640,
+    height: Annotated[int, typer.Option(min=1, max=8192, help="Of frames.")] = 132,
+    frames: Annotated[int, typer.Option(min=1, max=60, help="Frames to measure over.")] = 4,
     stalls: Annotated[
         StallsName, typer.Option(help="How the memory behaves; `busy` is a PS7 port in use.")
     ] = StallsName.busy,
     clock: Annotated[
         float | None,
-        typer.Option(metavar="MHZ", help="To state images per second at. Default: the overlay's."),
+        typer.Option(metavar="MHZ", help="To state rates at. Default: the overlay's."),
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Measure the clocks that an image takes in the RTL, in steady state.
+    """Measure the clocks that an image or a frame takes in the RTL, in steady state.
 
-    The whole programmable logic runs under Verilator with a DDR model that stalls, images lie ready
-    in their ring, and the clocks between one record and the next are counted by the core itself.
-    The scores have to be right. Reading an image for the next pass is part of its time.
+    The whole programmable logic runs under Verilator with a DDR model that stalls, frames lie ready
+    in their ring, and the clocks between one result and the next are counted by the core itself.
+    Every result has to be right, bit for bit. Reading a frame for the next pass is part of its time.
 
-    `clocks_per_image` is the mean; a frame in the ring is one image, so `clocks_per_frame` is the
-    same. `pixels_per_clock` counts every pass. Memory: `none` answers at once; `busy` answers after
-    25 to 60 clocks, each channel pauses on every tenth, and 40 clocks in 1,000 bring no data;
-    `heavy` answers after 60 to 200, pauses half of the time, and is away for 150 clocks in 500.
+    Without --scan, and with an overlay that takes single images: one image is one frame,
+    `latency_clocks_max` is from its first pixel to its record. With --scan, and with an overlay that
+    scans: frames of --width x --height, or with --images N of N images side by side, whose cost
+    `clocks_per_image` then is; `latency_clocks_max` is from the last pixel of the last pass to the
+    result acknowledged. `pixels_per_clock` is what was measured, every pass counted.
 
-    Images per second at a clock that no place and route has confirmed are a calculation, not a
-    measurement.
+    Memory: `none` answers at once. `busy` is a PS7 port at 150 MHz beside Linux and a camera: answers
+    after 25 to 60 clocks, 16 beats in 11 clocks, a tenth of all bursts others', refreshes. `heavy`
+    answers after 60 to 200, pauses half of the time, and is away for 150 clocks in 500.
+
+    Rates at a clock that no place and route has confirmed are a calculation, not a measurement.
 
         lutlens bench rtl overlays/digits --k 15 --json
+        lutlens bench rtl --scan --pixels-per-clock 8 --k 15
     """
+    lutnet, manifest = overlay.read(path)
+    build = Build.of(manifest.geometry) if manifest else Build()
+    mhz = clock or (manifest.clock_mhz if manifest else overlay.DEFAULT_CLOCK_MHZ)
+    if pixels_per_clock is not None:
+        build = replace(build, pixels_per_clock=pixels_per_clock)
+    common = {
+        "k": k,
+        "pixels_per_clock_built": build.pixels_per_clock,
+        "stalls": stalls.value,
+        "clock_mhz": mhz,
+    }
+    try:
+        if scan or build.scan:
+            size = (
+                (lutnet.input_shape[0], images * lutnet.input_shape[1])
+                if images
+                else (height, width)
+            )
+            build = replace(
+                build, scan=build.scan or Scan(), max_width=max(build.max_width, size[1])
+            )
+            of_overlay = manifest.geometry.scan if manifest else None
+            background = of_overlay.background if of_overlay else None
+            result, text = _bench_frames(lutnet, build, k, size, frames, stalls, background, images)
+        else:
+            result, text = _bench_images(lutnet, build, k, images or 60, stalls)
+    except ValueError as error:  # a size or a K that does not fit
+        raise typer.BadParameter(str(error)) from error
+    for unit in ("image", "frame"):
+        if f"clocks_per_{unit}" in result:
+            result[f"{unit}s_per_second"] = round(1e6 * mhz / result[f"clocks_per_{unit}"], 1)
+    if json_output:
+        print(json.dumps({**result, **common}))
+    else:
+        unit = "image" if "clocks_per_image" in result else "frame"
+        rate = result[f"{unit}s_per_second"]
+        print(f"{path}: {text}; memory {stalls.value}; {rate:,.0f} {unit}s/s at {mhz} MHz")
+
+
+def _bench_images(
+    lutnet: Lutnet, build: Build, k: int, images: int, stalls: StallsName
+) -> tuple[dict[str, float], str]:
     from lutlens.host.devices.measure import throughput
     from lutlens.host.devices.rtl import STALLS
 
-    lutnet, manifest = overlay.read(path)
-    max_width = manifest.geometry.max_width if manifest else DEFAULT_MAX_WIDTH
-    mhz = clock or (manifest.clock_mhz if manifest else overlay.DEFAULT_CLOCK_MHZ)
-    with Console(stderr=True).status("building the simulation, and running it"):
-        found = throughput(
-            lutnet, k=k, images=images, stalls=STALLS[stalls.value], max_width=max_width
-        )
+    with _building():
+        found = throughput(lutnet, build, k=k, images=images, stalls=STALLS[stalls.value])
     height, width, _ = lutnet.input_shape
     clocks = found.clocks_per_image
     result = {
         "clocks_per_image": round(clocks, 2),
         "clocks_per_frame": round(clocks, 2),
-        "k": k,
         "pixels_per_clock": round(k * height * width / clocks, 4),
         "latency_clocks_max": found.latency_max,
         "images": images,
-        "stalls": stalls.value,
-        "clock_mhz": mhz,
-        "images_per_second": round(1e6 * mhz / clocks),
     }
-    if json_output:
-        print(json.dumps(result))
-    else:
-        print(
-            f"{path}: {clocks:.1f} clocks an image at K = {k}, at most {found.latency_max} from "
-            f"its first pixel to its record; {result['images_per_second']:,} images/s at {mhz} MHz"
+    return result, (
+        f"{clocks:.1f} clocks an image at K = {k}, at most {found.latency_max} from its first pixel "
+        f"to its record"
+    )
+
+
+def _bench_frames(
+    lutnet: Lutnet,
+    build: Build,
+    k: int,
+    size: tuple[int, int],
+    frames: int,
+    stalls: StallsName,
+    background: int | None,
+    images: int | None,
+) -> tuple[dict[str, float], str]:
+    from lutlens.host.devices.measure_scan import scan_times
+    from lutlens.host.devices.rtl import STALLS
+
+    with _building():
+        found = scan_times(
+            lutnet,
+            build,
+            k=k,
+            size=size,
+            frames=frames,
+            stalls=STALLS[stalls.value],
+            background=background,
         )
+    clocks = found.clocks_per_frame
+    result: dict[str, float] = {
+        "clocks_per_frame": round(clocks, 1),
+        "pixels_per_clock": round(k * size[0] * size[1] / clocks, 4),
+        "latency_clocks_max": found.latency_max,
+        "width": size[1],
+        "height": size[0],
+        "frames": frames,
+    }
+    text = f"{clocks:,.0f} clocks a frame of {size[1]}x{size[0]} at K = {k}"
+    if images:
+        result["clocks_per_image"] = round(clocks / images, 2)
+        text += f", {clocks / images:.1f} clocks for each of its {images} images"
+    return result, f"{text}, at most {found.latency_max} from its last pixel to its result"
+
+
+def _building() -> Status:
+    return Console(stderr=True).status("building the simulation, and running it")
 
 
 def _images_per_second(executor: Executor, threads: int, seconds: float) -> float:

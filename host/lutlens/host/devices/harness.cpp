@@ -2,6 +2,7 @@
 // registers, and a memory that answers the AXI master as a busy PS7 port does: late, with pauses.
 // Breaches of the AXI rules by the logic are detected, and the first is kept as a message.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -22,8 +23,10 @@ constexpr int kDecodeError = 3;
 struct Stalls {
   uint32_t latency_min, latency_max;  // clocks from an address to its first beat or response
   uint32_t gap;                       // probability, in 1/256, that a channel pauses on a clock
+  uint32_t burst_clocks;              // that the memory works on a burst of 16 beats
+  uint32_t others;                    // probability, in 1/256, that another master's comes first
   uint32_t refresh_interval;          // clocks between two refreshes; 0: none
-  uint32_t refresh_clocks;            // length of one, in which no read data come
+  uint32_t refresh_clocks;            // length of one, in which no burst is served
   uint32_t outstanding;               // bursts accepted ahead, of reads and of writes
 };
 
@@ -141,14 +144,11 @@ class Board {
     auto pause = [&](int channel) {
       return (random_ >> (8 * channel + 8) & 0xFF) < stalls_.gap;
     };
-    const bool refresh =
-        stalls_.refresh_interval && now_ % stalls_.refresh_interval < stalls_.refresh_clocks;
     top_->m_axi_arready = reads_.size() < stalls_.outstanding && !pause(0);
     top_->m_axi_awready = writes_.size() < stalls_.outstanding && !pause(1);
     top_->m_axi_wready = write_beats_.size() < 16 * stalls_.outstanding && !pause(2);
     // A valid that was not yet accepted stays.
-    if (!top_->m_axi_rvalid && !reads_.empty() && reads_.front().due <= now_ && !refresh &&
-        !pause(3)) {
+    if (!top_->m_axi_rvalid && !reads_.empty() && reads_.front().due <= now_ && !pause(3)) {
       present_read();
     }
     if (!top_->m_axi_bvalid && !responses_.empty() && responses_.front().due <= now_ && !pause(4)) {
@@ -177,7 +177,8 @@ class Board {
     if (top_->m_axi_arvalid && top_->m_axi_arready) {
       check_address("AR", top_->m_axi_araddr, top_->m_axi_arlen, top_->m_axi_arsize,
                     top_->m_axi_arburst);
-      reads_.push_back({top_->m_axi_araddr, top_->m_axi_arlen + 1u, top_->m_axi_arid, due()});
+      reads_.push_back({top_->m_axi_araddr, top_->m_axi_arlen + 1u, top_->m_axi_arid,
+                        due(top_->m_axi_arlen + 1u)});
     }
     if (top_->m_axi_awvalid && top_->m_axi_awready) {
       check_address("AW", top_->m_axi_awaddr, top_->m_axi_awlen, top_->m_axi_awsize,
@@ -233,7 +234,7 @@ class Board {
       burst.address += kBytes;
     }
     complete_bursts_--;
-    burst.due = due();
+    burst.due = due(burst.beats);
     burst.beats = mapped ? 0 : kDecodeError;
     responses_.push_back(burst);
   }
@@ -249,9 +250,20 @@ class Board {
     return address >= base_ && address + kBytes <= base_ + size_ && mapped_[(address - base_) >> 12];
   }
 
-  uint64_t due() {
+  // When the memory has a burst's data, or has taken them: it serves one burst after the other.
+  uint64_t due(unsigned beats) {
     const uint64_t spread = stalls_.latency_max - stalls_.latency_min + 1;
-    return now_ + stalls_.latency_min + (random_ >> 40) % spread;
+    const uint64_t soonest = now_ + stalls_.latency_min + (random_ >> 40) % spread;
+    const bool other = (random_ >> 32 & 0xFF) < stalls_.others;
+    served_ = after_refresh(std::max(served_, now_));
+    served_ += (stalls_.burst_clocks * (beats + (other ? 16 : 0)) + 15) / 16;
+    return std::max(soonest, served_);
+  }
+
+  uint64_t after_refresh(uint64_t clock) const {
+    if (!stalls_.refresh_interval) return clock;
+    const uint64_t phase = clock % stalls_.refresh_interval;
+    return phase < stalls_.refresh_clocks ? clock - phase + stalls_.refresh_clocks : clock;
   }
 
   void check_address(const char* channel, uint64_t address, unsigned len, unsigned size,
@@ -289,6 +301,7 @@ class Board {
   const Stalls stalls_;
   uint64_t random_;
   uint64_t now_ = 0;
+  uint64_t served_ = 0;  // clock at which the memory is done with what it has accepted
   uint64_t last_read_ = 0, last_response_ = 0;  // clocks at which data and a response were taken
   std::deque<Burst> reads_, writes_, responses_;
   std::deque<WriteBeat> write_beats_;

@@ -37,7 +37,7 @@ class Throughput:
 
 
 def throughput(
-    lutnet: Lutnet, *, k: int, images: int, stalls: Stalls, max_width: int, seed: int = 1
+    lutnet: Lutnet, build: Build, *, k: int, images: int, stalls: Stalls, seed: int = 1
 ) -> Throughput:
     """Keep the ring of frames full, and read FRAME_CYCLES after every record.
 
@@ -53,9 +53,7 @@ def throughput(
     pixels = np.resize(golden.images(height, width), (count, height, width))
     frames[:count, : height * width] = pixels.reshape(count, -1)
 
-    logic = Rtl(
-        compile_pl(lutnet, Build(max_width)), ddr, stalls, seed, poll_clocks=_step(height * width)
-    )
+    logic = Rtl(compile_pl(lutnet, build), ddr, stalls, seed, poll_clocks=_step(height * width))
     try:
         set_thresholds(logic, lutnet, k)
         logic.write(reg.FRAME_BASE, frames.device_address)

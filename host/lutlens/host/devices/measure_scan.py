@@ -29,8 +29,10 @@ class ScanTimes:
     """Of one simulation.
 
     frame_clocks: clocks between the results of successive frames, one for each that was measured.
-    latency_max: clocks from a frame's last beat being read, in its last pass, to its result being
-        acknowledged; each frame by itself, so that nothing waits in between.
+    latency_max: clocks from the last pixel of a frame's last pass to its result being acknowledged, at
+        most; each frame by itself. Nobody sees pixels enter the core, so it is the less of two
+        times that are no shorter: from the memory's last data of the frame, and from the frame's
+        first pixel less the clocks that the core takes for its pixels at least.
     """
 
     frame_clocks: tuple[int, ...]
@@ -60,6 +62,13 @@ def scan_times(
     scan = build.scan
     if scan is None:
         raise ValueError("build: takes single images, must scan")
+    least = lutnet.input_shape[:2]
+    step = scanning.WIDTH_STEP
+    if size[0] < least[0] or not least[1] <= size[1] <= build.max_width or size[1] % step:
+        raise ValueError(
+            f"size: {size[1]}x{size[0]}, must be at least {least[1]}x{least[0]}, a multiple of "
+            f"{step} wide, and at most {build.max_width}"
+        )
     count = WARM_UP + frames
     slots = 1 << (count + ALONE - 1).bit_length()
     pixels = scenes(lutnet, count + ALONE, size)
@@ -97,7 +106,13 @@ def scan_times(
         for i in range(count, count + ALONE):
             logic.write(reg.FRAME_HEAD, i + 1)
             wait_for_record(logic, i, limit)
-            latencies.append(logic.last_response - logic.last_read)
+            pixels_alone = k * size[0] * size[1] // build.pixels_per_clock
+            latencies.append(
+                min(
+                    logic.last_response - logic.last_read,
+                    logic.read(reg.LATENCY_LAST) - pixels_alone,
+                )
+            )
     finally:
         logic.close()
     for i in range(count + ALONE):
