@@ -308,6 +308,37 @@ def test_other_frames_than_the_streams_are_refused(scanner: Scanner) -> None:
         stream.fill(np.zeros((8, 40, 48), np.uint8))
 
 
+@pytest.mark.rtl
+def test_the_programmable_logic_does_the_same(directory: Path, executor: Executor) -> None:
+    """Self-test, streams that take turns, single images, replay: all of it under Verilator."""
+    with open_device("rtl") as device:
+        scanner = load(directory, device)
+        assert isinstance(scanner, Scanner)
+        with scanner.stream(SIZES) as stream, scanner.stream([SIZES[2]], frames=4) as other:
+            for n in range(3):
+                frames = frames_of(SIZES, n)
+                scans = stream.scan(frames)
+                assert scans.headers["scale"].tolist() == [0, 1, 2]
+                for i, frame in enumerate(frames):
+                    check(scans, i, frame, executor, 1)
+            pattern = np.stack([frames_of([SIZES[2]], n)[0] for n in range(4)])
+            other.fill(pattern)
+            assert other.replay(4) == 4
+            slots = []
+            while other.pending:
+                scans = other.collect(wait_s=10)
+                slots += scans.slot.tolist()
+                for i, slot in enumerate(scans.slot):
+                    check(scans, i, pattern[slot], executor, 1)
+            assert slots == [0, 1, 2, 3]
+        images = np.random.default_rng(1).integers(0, 256, (5, 11, 10), np.uint8)
+        classes, margins = answers(executor.scores(images, k=1)[:, 0, 0])
+        results = scanner.classify(images, 1)
+        assert np.array_equal(results.classes, classes)
+        assert np.array_equal(results.margins, margins)
+        scanner.close()
+
+
 def test_closing_gives_the_memory_back(directory: Path, device: Any) -> None:
     before = int(device.ddr.mapped.sum())
     scanner = load(directory, device)

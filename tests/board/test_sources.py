@@ -15,6 +15,7 @@ from lutlens.board.sources import SourceError, camera, parse
 from lutlens.board.sources.base import Pace
 from lutlens.board.sources.camera import CameraSpec
 from lutlens.board.sources.folder import FolderSpec
+from lutlens.board.sources.pattern import PatternSpec, draw
 from lutlens.board.sources.synthetic import Scene, SyntheticSpec
 from lutlens.board.sources.video import VideoSpec
 
@@ -289,3 +290,51 @@ def test_ink_of_any_size_is_normalised(shape: tuple[int, int]) -> None:
     assert abs(min(width, height) - 20 * min(shape) / max(shape)) <= 1
     assert (width > height) == (shape[1] > shape[0])
     assert not normalise(np.zeros(shape, np.uint8)).any()
+
+
+# The pattern
+
+
+def test_the_pattern_goes_round_without_a_seam() -> None:
+    pattern = draw(PatternSpec(frames=64))
+    again = draw(PatternSpec(frames=64))
+    assert np.array_equal(pattern.images, again.images)
+    assert pattern.truth == again.truth
+    assert not np.array_equal(pattern.images, draw(PatternSpec(frames=64, seed=2)).images)
+    change = np.abs(pattern.images.astype(int) - np.roll(pattern.images, 1, axis=0)).mean((1, 2))
+    assert change[0] < 1.2 * np.median(change)  # from the last frame to the first
+    assert change.min() > 0
+
+
+def test_the_patterns_truth_is_where_the_ink_is() -> None:
+    pattern = draw(PatternSpec(frames=16))
+    labels = set()
+    for image, truth in zip(pattern.images, pattern.truth, strict=True):
+        assert truth
+        for (x, y, width, height), label in truth:
+            labels.add(label)
+            assert 0 <= x < x + width <= image.shape[1]
+            assert 0 <= y < y + height <= image.shape[0]
+            part = image[y : y + height, x : x + width]
+            assert min(part[0].min(), part[-1].min(), part[:, 0].min(), part[:, -1].min()) < 150
+            around = image[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
+            assert (around < 110).sum() == (part < 110).sum() > 0
+    assert labels == set(range(10))
+
+
+def test_digits_fall_and_the_pattern_may_be_watched_as_any_source() -> None:
+    source = parse("pattern:3").open()
+    first, second = source.read(), source.read()
+    assert first is not None
+    assert second is not None
+    assert first.image.shape == (132, 640, 3)
+    assert first.truth is not None
+    assert second.truth is not None
+    fallen = [
+        (a[1], b[1])
+        for (a, label) in first.truth
+        for (b, other) in second.truth
+        if label == other and abs(a[0] - b[0]) < 2
+    ]
+    assert fallen
+    assert all(before <= after <= before + 3 for before, after in fallen)

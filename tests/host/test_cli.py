@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lutlens.host import cli
+from lutlens.host import bench_scan, cli
 from support.networks import random_lutnet
 
 
@@ -204,6 +204,31 @@ def test_serve_refuses_bad_options(capsys: pytest.CaptureFixture[str], tmp_path:
     status, error = fail(capsys, "serve", str(tmp_path), "--source", "telepathy")
     assert status == 2
     assert "telepathy" in error
+
+
+def test_generate_makes_scan_builds(
+    lutnet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scanner"
+    options = ("--scan", "--max-width", "320", "--json")
+    made = json.loads(succeed(capsys, "generate", str(lutnet), "--out", str(out), *options))
+    assert made["geometry"]["scan"]["max_windows"] == 64
+    assert made["geometry"]["max_width"] == 320
+    bad = ("--pixels-per-clock", "3")
+    status, error = fail(capsys, "generate", str(lutnet), "--out", str(out), *bad)
+    assert status == 2
+    assert "pixels_per_clock: 3" in error
+
+
+def test_bench_scan_fields(lutnet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench_scan.scan(lutnet, width=64, height=48, seconds=0.1, json_output=True)
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["width"], figures["height"]) == (64, 48)
+    assert figures["frames_per_second"]["1"]["c"] > figures["frames_per_second"]["1"]["device"] > 0
+    before = os.sched_getaffinity(0)
+    bench_scan.scan(lutnet, width=64, height=48, seconds=0.1)
+    assert "64x48, K = 1: " in capsys.readouterr().out
+    assert os.sched_getaffinity(0) == before
 
 
 @pytest.mark.rtl

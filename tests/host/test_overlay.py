@@ -15,6 +15,7 @@ from lutlens.host.c import Executor
 from lutlens.host.hwh import ClockError
 from lutlens.host.lutnet import Lutnet, Stage
 from lutlens.host.scores import answers
+from lutlens.host.systemverilog import GenerationError
 from support.networks import random_layers, random_lutnet
 
 
@@ -124,7 +125,7 @@ def test_what_a_scan_cannot_hold_is_refused(tmp_path: Path) -> None:
     assert width % scanning.WIDTH_STEP
     with pytest.raises(overlay.OverlayError, match=r"max_width: .* at least"):
         overlay.generate(tmp_path / "n.lutnet", tmp_path / "x", scan=True, max_width=width)
-    with pytest.raises(overlay.OverlayError, match="pixels_per_clock: 3"):
+    with pytest.raises(GenerationError, match="pixels_per_clock: 3"):
         overlay.generate(tmp_path / "n.lutnet", tmp_path / "x", pixels_per_clock=3)
     assert not (tmp_path / "x").exists()
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import jinja2
 from lutlens.board.manifest import (
@@ -74,9 +74,7 @@ def generate(
     height, width, channels = lutnet.input_shape
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
-    validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width)
-    if pixels_per_clock not in get_args(PixelsPerClock):
-        raise OverlayError(f"pixels_per_clock: {pixels_per_clock}, must be 1, 2, 4 or 8")
+    validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width, pixels_per_clock)
     scanned = _scan_geometry(lutnet, max_width) if scan else None
     files = {
         f"{name}.lutnet": lutnet.to_bytes(),

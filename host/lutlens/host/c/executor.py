@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -43,7 +44,7 @@ class Executor:
         """Generate, compile (unless cached) and load.
 
         simplified: leave out the nodes that `lutlens.host.simplify` can do without.
-        threads: all processors by default.
+        threads: by default as many as there are processors that this process may use.
         Raises lutlens.host.compilation.CompilationError.
         """
         self._net = net
@@ -55,7 +56,7 @@ class Executor:
         self._library = ctypes.CDLL(str(library))  # owns what _network points to
         self._network = ctypes.byref(ctypes.c_char.in_dll(self._library, "network"))
         self.lanes = int(self._engine.lutlens_lanes())
-        self.threads = threads or os.cpu_count() or 1
+        self.threads = threads or len(os.sched_getaffinity(0))
         height, width, channels = net.input_shape
         self.input_bits = height * width * channels * net.encoder_bits
         self.output_bits = net.stages[-1].channels
@@ -225,8 +226,7 @@ class Executor:
             for part in parts:
                 band(*part)
             return
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(lambda part: band(*part), parts))
+        list(self._pool.map(lambda part: band(*part), parts))
 
     def _run(
         self,
@@ -260,8 +260,11 @@ class Executor:
             for start in starts:
                 part(start)
             return
-        with ThreadPoolExecutor(len(starts)) as pool:
-            list(pool.map(part, starts))
+        list(self._pool.map(part, starts))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads)
 
     def _call(self, function: Any, *arguments: Any) -> None:
         if function(self._network, *arguments):
