@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,16 @@ def serve(
     k, min_margin, centre_box: see `Pipeline`.
     announce: is told where the page is, once the overlay has passed its self-test.
 
-    Raises ValueError for options that do not fit, and what `load` raises.
+    Raises ValueError for options that do not fit, PortError if nobody can listen there, and what `load` raises.
     """
     offered = offer(source_texts)
     load_here = partial(load, device=device)
-    classifier = load_here(directory)
-    try:
+    with ExitStack() as stack:
+        listening = stack.enter_context(server.listen(settings.host, settings.port))
+        # Port 0 has become a real one.
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        classifier = load_here(directory)
+        stack.callback(classifier.close)
         pipeline = Pipeline(
             classifier,
             next(iter(offered.values())),
@@ -53,6 +58,7 @@ def serve(
             min_margin=min_margin,
             centre_box=centre_box,
         )
+        stack.callback(lambda: pipeline.classifier.close())  # the service may have loaded another
         app = create_app(
             pipeline=pipeline,
             overlays=OverlayShelf.beside(Path(directory), load_here),
@@ -60,13 +66,8 @@ def serve(
             sources=offered,
         )
         announce(settings.url)
-        try:
-            with supervised(settings.host, settings.port):
-                server.serve(app)
-        finally:
-            classifier = pipeline.classifier  # the service may have loaded another one
-    finally:
-        classifier.close()
+        with supervised(settings.host, settings.port):
+            server.serve(app, listening)
 
 
 def offer(texts: Sequence[str]) -> dict[str, sources.SourceSpec]:

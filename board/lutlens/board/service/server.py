@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import uvicorn
@@ -40,6 +41,24 @@ def configure(app: FastAPI, *, port: int | None = None, log_level: str = "warnin
     return Server(config)
 
 
-def serve(app: FastAPI) -> None:
-    """Serve until interrupted. Raises SystemExit if the port is taken."""
-    configure(app).run()
+def serve(app: FastAPI, listening: socket.socket) -> None:
+    """Serve on a socket of `listen` until interrupted, and close it."""
+    configure(app).run(sockets=[listening])
+
+
+class PortError(RuntimeError):
+    """Nobody can listen there."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on; they wait until somebody serves. Port 0: a free one.
+
+    Raises PortError.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None) or 0  # Python adds to what the system says
+        reason = os.strerror(number) if number > 0 else str(error)
+        raise PortError(f"cannot listen on {host} port {port}: {reason}") from error
