@@ -261,10 +261,11 @@ def test_a_source_that_cannot_be_meant_is_named(text: str, words: str) -> None:
         parse(text)
 
 
-def test_a_scene_is_always_on_offer_and_names_differ() -> None:
+def test_scene_and_pattern_are_always_on_offer_and_names_differ() -> None:
     offered = offer(["video:a.mp4", "video:b.mp4", "camera:1"])
-    assert list(offered) == ["video", "video-2", "camera", "synthetic"]
-    assert list(offer(["synthetic:d.npz", "camera"])) == ["synthetic", "camera"]
+    assert list(offered) == ["video", "video-2", "camera", "synthetic", "pattern"]
+    given = ["synthetic:d.npz", "pattern:2", "camera"]
+    assert list(offer(given)) == ["synthetic", "pattern", "camera"]
 
 
 # Handwriting

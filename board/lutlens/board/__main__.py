@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KIND[:ARGUMENT]",
-        help="camera:N, video:FILE, folder:DIRECTORY, synthetic or synthetic:FILE.npz; may be given "
+        help="camera:N, video:FILE, folder:DIRECTORY, synthetic, synthetic:FILE.npz or pattern; may be given "
         "several times, the first one is watched at the beginning",
     )
     parser.add_argument("--k", type=int, help="passes per image (the fewest that the overlay has)")

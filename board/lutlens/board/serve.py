@@ -18,7 +18,7 @@ from lutlens.board.service.overlays import OverlayShelf
 from lutlens.board.service.settings import ServiceSettings
 from lutlens.board.supervision import supervised
 
-DEFAULT_SOURCE = "synthetic"
+ALWAYS_OFFERED = ("synthetic", "pattern")
 FIRST_CAMERA = "/dev/video0"
 
 
@@ -37,7 +37,7 @@ def serve(
 
     device: a `pynq` device; None for pynq's active one.
     source_texts: what may be watched, as `sources.parse` reads it; the first one is at the beginning.
-        The synthetic scene, and a camera that is plugged in, are offered besides.
+        The synthetic scene, the pattern, and a camera that is plugged in, are offered besides.
     k, min_margin, centre_box: see `Pipeline`.
     announce: is told where the page is, once the overlay has passed its self-test.
 
@@ -73,8 +73,9 @@ def serve(
 def offer(texts: Sequence[str]) -> dict[str, sources.SourceSpec]:
     """Sources by name: their kind, with a number from the second of a kind on. Raises ValueError."""
     specs = [sources.parse(text) for text in texts]
-    if not any(spec.kind == DEFAULT_SOURCE for spec in specs):
-        specs.append(sources.parse(DEFAULT_SOURCE))
+    for kind in ALWAYS_OFFERED:
+        if not any(spec.kind == kind for spec in specs):
+            specs.append(sources.parse(kind))
     if os.path.exists(FIRST_CAMERA) and not any(spec.kind == "camera" for spec in specs):
         specs.append(sources.parse("camera"))
     named: dict[str, sources.SourceSpec] = {}

@@ -165,8 +165,9 @@ def serve(
     Devices: `model` has the network in C behind the registers of the programmable logic; `rtl`
     is the logic itself under Verilator; `board` is what pynq finds on this machine.
 
-    Sources: `camera:N`, `video:FILE`, `folder:DIRECTORY`, `synthetic`, `synthetic:FILE.npz`; the
-    first is watched at the beginning.
+    Sources: `camera:N`, `video:FILE`, `folder:DIRECTORY`, `synthetic`, `synthetic:FILE.npz`,
+    `pattern`; the first is watched at the beginning. An overlay that scans frames replays the
+    pattern from memory, as fast as the core is.
 
     Whoever can reach the service may look. Changes need the token in the printed URL, unless the
     service listens on this machine alone; LUTLENS_TOKEN sets it, and then it is not printed.

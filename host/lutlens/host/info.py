@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lutlens.board.manifest import Manifest
+from lutlens.board.manifest import Geometry, Manifest
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.netlist import Netlist
 from lutlens.host.simplify import Savings, simplify
@@ -63,12 +63,21 @@ def render(lutnet: Lutnet, manifest: Manifest | None) -> RenderableType:
         facts.add_row(f"accuracy, K = {k}", f"{100 * fraction:.2f} %")
     if manifest is not None:
         facts.add_row("clock", f"{manifest.clock_mhz} MHz")
+        facts.add_row("build", _build(manifest.geometry))
         if manifest.resources is not None:
             for name, cells in (("core", manifest.resources.core), ("pl", manifest.resources.pl)):
                 facts.add_row(name, f"{cells.lut} LUT, {cells.ff} FF, {cells.bram36} BRAM36")
         facts.add_row("run on hardware", "yes" if manifest.run_on_hardware else "no")
     _, savings = simplify(Netlist.from_lutnet(lutnet))
     return Group(facts, "", _stage_table(lutnet, savings))
+
+
+def _build(geometry: Geometry) -> str:
+    pixels = f"{geometry.pixels_per_clock} pixel(s) a clock, lines up to {geometry.max_width}"
+    scan = geometry.scan
+    if scan is None:
+        return f"single images; {pixels}"
+    return f"whole frames, a window every {scan.step_x}x{scan.step_y} pixels; {pixels}"
 
 
 def _stage_table(lutnet: Lutnet, savings: Savings) -> Table:
