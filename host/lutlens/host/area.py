@@ -17,7 +17,7 @@ def synthesise_all(lutnet: Lutnet, build: Build) -> dict[str, Resources]:
     """
     network = network_sources(lutnet, build)
     tops = {
-        "core": (network | core_sources(), "lutlens_core"),
+        "core": (network | core_sources(build), build.core),
         "pl": (network | pl_sources(build), "lutlens_pl"),
     }
     with ThreadPoolExecutor() as pool:  # each is a process of its own

@@ -1,7 +1,7 @@
 """The SystemVerilog around the generated network: file name to text, in a compiler's order.
 
 The network and its package come first: `network_sources(lutnet, build) | pl_sources(build)` is
-everything of the module `lutlens_pl`, `network_sources(...) | core_sources()` of `lutlens_core`.
+everything of the module `lutlens_pl`, `network_sources(...) | core_sources(build)` of the core alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from lutlens.host.registers import Scan, write_rtl
 from lutlens.host.simplify import simplify
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 
-_CORE = ("lutlens_encoder", "lutlens_scorer", "lutlens_core")
+BATCH_CORE = "lutlens_core"
+SCAN_CORE = "lutlens_scan_core"
+_CORES = {
+    BATCH_CORE: ("lutlens_encoder", "lutlens_scorer"),
+    SCAN_CORE: (
+        "lutlens_encoder",
+        "lutlens_top_two",
+        "lutlens_scan_sums",
+        "lutlens_scan_scorer",
+        "lutlens_scan_peaks",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,11 @@ class Build:
     pixels_per_clock: int = 1
     scan: Scan | None = None
 
+    @property
+    def core(self) -> str:
+        """The module that joins encoder, network and scorer."""
+        return SCAN_CORE if self.scan else BATCH_CORE
+
     @classmethod
     def of(cls, geometry: Geometry) -> Build:
         """What an overlay's manifest says."""
@@ -43,6 +59,9 @@ class Build:
             geometry.pixels_per_clock,
             Scan(scan.max_positions, scan.max_windows) if scan else None,
         )
+
+
+DEFAULT_BUILD = Build()
 
 
 def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
@@ -60,9 +79,10 @@ def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
 
 
 @cache
-def core_sources() -> dict[str, str]:
-    """Encoder, scorer, and the core that joins them with the network."""
-    return {f"{name}.sv": (RTL_DIRECTORY / f"{name}.sv").read_text() for name in _CORE}
+def core_sources(build: Build = DEFAULT_BUILD) -> dict[str, str]:
+    """Encoder, scorer, and the core that joins them with the network: module `build.core`."""
+    modules = (*_CORES[build.core], build.core)
+    return {f"{name}.sv": (RTL_DIRECTORY / f"{name}.sv").read_text() for name in modules}
 
 
 @cache
