@@ -23,7 +23,7 @@ SMALL = ScanRecipe(
     bits_per_class=12,
     passes=(1, 2),
     schedule=Schedule(batch_size=24),
-    scenery=Scenery(steps=6, pool=6, fresh=2, review_every=2, frames=2, keep=60),
+    scenery=Scenery(steps=6, pool=6, fresh=2, review_every=2, frames=1, keep=60),
 )
 
 

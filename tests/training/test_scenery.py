@@ -28,7 +28,7 @@ LABEL = 10
 def _few_held_out_scenes(monkeypatch):
     monkeypatch.setattr(scenery, "HELD_OUT_SCENES", 8)
     monkeypatch.setattr(scenery, "HELD_OUT_WINDOWS", 200)
-    monkeypatch.setattr("lutlens.training.publish.VALIDATION_SCENES", 4)
+    monkeypatch.setattr("lutlens.training.publish.VALIDATION_SCENES", 1)
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,7 @@ def test_a_review_learns_from_background_taken_for_digits(digits):
     assert batches.review(2, 0.5, lambda: sees_threes)
     assert len(batches.mistaken) == SMALL.scenery.keep
     assert (batches.mistaken[:, 14, 14] > 50).all()
-    assert (132, 640) in asked
-    assert (240, 320) in asked
+    assert {(132, 640), (92, 456)} < set(asked)
     after = batches[0]
     assert (after.labels == LABEL).sum() > (before.labels == LABEL).sum()
     last = after.pixels[-3:]
@@ -170,7 +169,7 @@ def test_no_mistake_is_a_digit_that_fits(monkeypatch):
         assert ((middles - 14) % 4 == 0).all()
 
 
-def run_of(data, epochs=4.0):
+def run_of(data, epochs=3.0):
     return Run(recipe=SMALL, seed=1, data_sha256=data.sha256, epochs=epochs, minutes=None)
 
 
@@ -200,7 +199,7 @@ def untrained():
     data = drawn_data()
     trainer = Trainer(run_of(data), data, None)
     thresholds = {1: np.array([[60, 120]], np.uint8), 2: np.array([[60, 120], [90, 160]], np.uint8)}
-    return trainer.network.to_lutnet(thresholds, trainer.data.classes, {"min_margin": {"1": 2}})
+    return trainer.network.to_lutnet(thresholds, trainer.data.classes, {"min_margin": {"1": 7}})
 
 
 def test_a_scan_is_what_the_executor_says_and_knows_its_step():
@@ -261,22 +260,22 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_eval_of_scenes(folder, capsys):
-    arguments = ["eval", "small.lutnet", "--data", "drawn.npz", "--scenes", "--limit", "2"]
+    arguments = ["eval", "small.lutnet", "--data", "drawn.npz", "--scenes", "--limit", "1"]
     status, stdout, stderr = run_main([*arguments, "--json"], capsys)
     assert status == 0, stderr
     told = json.loads(stdout)
-    assert (told["k"], told["scenes"]) == (1, 2)
+    assert (told["k"], told["scenes"]) == (1, 1)
     assert set(told["backgrounds"]) == {"generated", "photographs"}
     for one in told["backgrounds"].values():
         assert 0 <= one["mean_average_precision"] <= 1
-        assert one["min_margin"] == 2
+        assert one["min_margin"] == 7
         assert set(one["average_precision"]) == set("0123456789")
-        assert one["digits"] > 4
+        assert one["digits"] > 2
     assert (folder / told["png"]).read_bytes().startswith(b"\x89PNG")
     status, stdout, _ = run_main([*arguments, "--k", "2", "--png", "scenes.png"], capsys)
     assert status == 0
     assert "mAP" in stdout
-    assert "2 scenes of each kind" in re.sub(r"\s+", " ", stdout)
+    assert "1 scenes of each kind" in re.sub(r"\s+", " ", stdout)
     assert (folder / "scenes.png").exists()
 
 

@@ -18,13 +18,13 @@ MEDIAN_CELLS = 11
 """Side of the neighbourhood whose median is the ground: more than twice as large as a digit that fits a window."""
 STRENGTH_CELLS = 9
 """Side of the neighbourhood over which contrast is levelled, as large as a window or a little larger."""
-GAIN = 90.0
-FLOOR = 12.0
-"""Contrast c becomes GAIN * c / (FLOOR + r), r the root of its mean square nearby; so a sensor's noise stays small."""
+FLOOR, SHARE = 30.0, 0.4
+"""Contrast c becomes 255 * c / (c + FLOOR + SHARE * r), r the root of its mean square nearby. Strong ink saturates, so
+that weak ink beside it is seen; a sensor's noise stays small."""
 
 
 def normalise(grey: Grey) -> Grey:
-    """Local contrast, uint8 `[h, w]`, of a picture uint8 `[h, w]`: 0 is ground, ink about 150 to 255.
+    """Local contrast, uint8 `[h, w]`, of a picture uint8 `[h, w]`: 0 is ground, ink about 140 to 220.
 
     To be applied at the scale at which windows are looked at: neighbourhoods are fixed in pixels.
     """
@@ -36,6 +36,6 @@ def normalise(grey: Grey) -> Grey:
     squares = cv2.multiply(ink, ink, dtype=cv2.CV_32F)
     nearby = cv2.resize(squares, small, interpolation=cv2.INTER_AREA)
     mean = cv2.blur(nearby, (STRENGTH_CELLS, STRENGTH_CELLS), borderType=cv2.BORDER_REPLICATE)
-    gain = (GAIN / (FLOOR + np.sqrt(mean))).astype(np.float32)
-    levelled = cv2.multiply(ink, cv2.resize(gain, (width, height)), dtype=cv2.CV_8U)
-    return np.asarray(levelled, np.uint8)
+    half = cv2.resize((FLOOR + SHARE * np.sqrt(mean)).astype(np.float32), (width, height))
+    total = cv2.add(half, ink, dtype=cv2.CV_32F)
+    return np.asarray(cv2.divide(ink, total, scale=255.0, dtype=cv2.CV_8U), np.uint8)

@@ -32,7 +32,7 @@ class SceneSet:
     """What the scenes of one kind of background got.
 
     margin: that of detections that count for precision and recall; average precision looks at all of them.
-    examples: some scenes with what was found in them.
+    examples: some scenes with what was found in them at that margin.
     """
 
     name: str
@@ -105,10 +105,9 @@ def evaluate_scenes(
         [scene.labels for scene in scenes],
         scanner.background,
     )
-    return SceneSet(
-        name,
-        counted,
-        counted.best_margin() if margin is None else margin,
-        time.perf_counter() - start,
-        list(zip(scenes, found, strict=True))[:EXAMPLES],
-    )
+    margin = counted.best_margin() if margin is None else margin
+    examples = [
+        (scene, one[one["margin"] >= margin])
+        for scene, one in zip(scenes[:EXAMPLES], found, strict=False)
+    ]
+    return SceneSet(name, counted, margin, time.perf_counter() - start, examples)
