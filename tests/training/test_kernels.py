@@ -132,11 +132,15 @@ def test_gradients_are_those_of_the_definition(spec, batch, threads):
     check_gradients(spec, batch, threads)
 
 
-@settings(deadline=None, max_examples=15)
-@given(data=st.data(), batch=BATCHES, threads=st.integers(1, 3))
-def test_gradients_of_dense_networks(data, batch, threads):
-    """More nodes than a task takes, and a first layer whose output gradient is never stored."""
-    stage = StageSpec(layers=(*layers(data.draw, 80), LayerSpec(nodes=6, fan_in=2)))
+@pytest.mark.parametrize("connections", ["fixed", "learned"])
+@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (64, 2), (150, 3)])
+def test_gradients_of_dense_networks(batch, threads, connections):
+    """More nodes than a task takes; with fixed connections, the gradient of the first layer's output
+    is never stored.
+    """
+    first = LayerSpec(nodes=70, fan_in=6, connections=connections)
+    others = LayerSpec(nodes=40, fan_in=6), LayerSpec(nodes=16, fan_in=5)
+    stage = StageSpec(layers=(first, *others))
     check_gradients(NetworkSpec(input_shape=(3, 5, 1), stages=(stage,), classes=2), batch, threads)
 
 
