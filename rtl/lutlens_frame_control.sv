@@ -53,7 +53,11 @@ module lutlens_frame_control (
 );
   localparam int unsigned MaxFrames = 15;  // one less than lutlens_frame_table has entries
 
-  assign finished_o = writer_i.record_written || writer_i.record_failed;
+  logic unused_seen;
+
+  assign unused_seen = writer_i.seen;
+
+  assign finished_o  = writer_i.record_written || writer_i.record_failed;
 
   // ------------------------------------------------------------------ account
 

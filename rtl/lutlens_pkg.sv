@@ -27,5 +27,6 @@ package lutlens_pkg;
     logic closing;         // all of a result is there and leaves: its frame is no longer late
     logic record_written;  // one clock each
     logic record_failed;
+    logic seen;            // with record_written: something was recognised
   } writer_state_t;
 endpackage

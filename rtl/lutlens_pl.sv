@@ -11,6 +11,11 @@ module lutlens_pl
   input  logic        aclk,
   input  logic        aresetn,
   output logic        irq,
+  // For people to see: one clock when a result has reached memory; then, whether anything was
+  // recognised; an error since the last reset or CONTROL.clear_errors.
+  output logic        frame_o,
+  output logic        seen_o,
+  output logic        error_o,
   // Registers
   input  logic [15:0] s_axil_awaddr,
   input  logic [ 2:0] s_axil_awprot,
@@ -310,6 +315,14 @@ module lutlens_pl
     .index_i         (settings.COUNTERS.addr[5:2]),
     .value_o         (counter_value)
   );
+
+  assign frame_o = writer.record_written;
+  assign seen_o  = writer.seen;
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn || rings_cleared || settings.CONTROL.clear_errors.value) error_o <= 1'b0;
+    else if (read_error || write_error || timeout) error_o <= 1'b1;
+  end
 
   // ------------------------------------------------------------------ bus attributes
 

@@ -56,6 +56,7 @@ module lutlens_result_writer
   logic   [WordBits-1:0] word_q;  // of the record
   logic                  ended_q;  // the result's words have all been taken: pad
   logic                  failed_q;
+  logic                  seen_q;
   logic                  failed;
   logic                  active;
   logic                  full;
@@ -83,7 +84,8 @@ module lutlens_result_writer
           waiting: state_q == StIdle && s_axis_tvalid && full,
           closing: active,
           record_written: done && !failed,
-          record_failed: done && failed
+          record_failed: done && failed,
+          seen: seen_q
       };
 
   always_ff @(posedge aclk) begin
@@ -120,6 +122,8 @@ module lutlens_result_writer
     end
     if (state_q == StIdle) failed_q <= 1'b0;
     else if (write_error_o) failed_q <= 1'b1;
+    // A best class that is not the only one is none.
+    if (word_taken && word_q == WordBits'(3)) seen_q <= word != '0;
   end
 
   assign axi_write_o.awlen = 4'((1 << BurstBits) - 1);

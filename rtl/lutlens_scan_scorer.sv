@@ -154,7 +154,8 @@ module lutlens_scan_scorer #(
   // Level 0 has the lanes, the last level one group of them all.
   for (genvar level = 0; level <= Levels; level++) begin : gen_level
     localparam int unsigned Groups = (Units + (1 << level) - 1) >> level;
-    localparam int unsigned Before = (level == 0) ? 0 : (Units + (1 << (level - 1)) - 1) >> (level - 1);
+    localparam int unsigned Half = (level == 0) ? 1 : 1 << (level - 1);
+    localparam int unsigned Before = (level == 0) ? 0 : (Units + Half - 1) / Half;
 
     mark_t                             mark;
     logic  [Groups-1:0][  SumBits-1:0] best;

@@ -134,6 +134,9 @@ module lutlens_zynq7 #(
   // ------------------------------------------------------------------ core
 
   logic irq;
+  logic frame;
+  logic seen;
+  logic error;
   logic [5:0] hp_awid;
   logic [31:0] hp_awaddr;
   logic [7:0] hp_awlen;
@@ -177,6 +180,9 @@ module lutlens_zynq7 #(
     .aclk,
     .aresetn,
     .irq,
+    .frame_o(frame),
+    .seen_o(seen),
+    .error_o(error),
     .s_axil_awaddr(axil_awaddr),
     .s_axil_awprot('0),
     .s_axil_awvalid(axil_awvalid),
@@ -238,26 +244,14 @@ module lutlens_zynq7 #(
 
   // ------------------------------------------------------------------ LEDs
 
-  logic frame;
-  logic seen_q;
-  logic error_q;
-
-  assign frame = hp_bvalid && hp_bready;
-
-  always_ff @(posedge aclk) begin
-    if (hp_wvalid && hp_wready) seen_q <= hp_wdata[63:48] != '0;
-    if (!aresetn) error_q <= 1'b0;
-    else if (hp_bvalid && hp_bresp[1] || hp_rvalid && hp_rresp[1]) error_q <= 1'b1;
-  end
-
   lutlens_leds #(
     .PeriodBits(LedPeriodBits)
   ) u_leds (
     .aclk,
     .aresetn,
     .frame_i(frame),
-    .seen_i (seen_q),
-    .error_i(error_q),
+    .seen_i (seen),
+    .error_i(error),
     .led_o
   );
 

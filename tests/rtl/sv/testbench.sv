@@ -67,7 +67,12 @@ module testbench (
   assign violations             = u_checker.violations;
   assign most_reads_outstanding = u_checker.most_reads_outstanding;
 
-  lutlens_pl u_pl (.*);
+  lutlens_pl u_pl (
+    .frame_o(),
+    .seen_o (),
+    .error_o(),
+    .*
+  );
 
   axi_checker u_checker (
     .aclk,
