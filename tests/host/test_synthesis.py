@@ -14,7 +14,13 @@ from lutlens.host.simplify import simplify
 from lutlens.host.synthesis import Resources, SynthesisError, synthesise
 from lutlens.host.systemverilog import sources
 from support.network_rtl import NetworkRtl
-from support.networks import digits_lutnet, oracle_scores, random_frames, random_lutnet
+from support.networks import (
+    digits_lutnet,
+    oracle_scores,
+    random_frames,
+    random_lutnet,
+    whole_beats,
+)
 
 COUNTED = """
 module counted (
@@ -66,10 +72,11 @@ def test_timeout() -> None:
 
 
 @pytest.mark.rtl
-def test_netlist_of_primitives_equals_the_oracle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pixels", [1, 4])
+def test_netlist_of_primitives_equals_the_oracle(tmp_path: Path, pixels: int) -> None:
     net = random_lutnet(21, stages=2, encoder_bits=2, degenerate=0.1)
     circuit, _ = simplify(Netlist.from_lutnet(net))
-    files = sources(circuit, build_id=net.build_id, max_width=48)
+    files = sources(circuit, build_id=net.build_id, max_width=48, pixels_per_clock=pixels)
     netlist = tmp_path / "netlist.v"
     # Yosys has models of all cells but block RAM.
     synthesise(files, "lutlens_network", block_ram=False, netlist=netlist)
@@ -82,10 +89,11 @@ def test_netlist_of_primitives_equals_the_oracle(tmp_path: Path) -> None:
     rtl = NetworkRtl(
         net,
         max_width=48,
+        pixels_per_clock=pixels,
         netlist={"netlist.v": netlist.read_text(), "cells_sim.v": cells.read_text()},
     )
     thresholds = net.thresholds[1]
-    frames = [random_frames(net, i, 1, larger=(i, 3 * i))[0] for i in range(5)]
+    frames = [whole_beats(random_frames(net, i, 1, larger=(i, 3 * i))[0], pixels) for i in range(5)]
     run = rtl.run(frames, thresholds[0], seed=3, gaps=0.2, stalls=0.3)
     for frame, scores in zip(frames, run.scores, strict=True):
         assert (scores == oracle_scores(net, frame[np.newaxis], thresholds)[0]).all()

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from support.networks import (
     random_frames,
     random_layers,
     random_lutnet,
+    whole_beats,
 )
 
 
@@ -99,11 +99,6 @@ def check(rtl: NetworkRtl, seed: int) -> None:
                 assert (scores == expected).all(), (frame.shape, gaps, stalls)
         if gaps == stalls == 0 and rtl.module.pixels_per_clock == rtl.module.sections[0].pace == 1:
             assert run.clocks == sum(frame.size for frame in frames)
-
-
-def whole_beats(frame: npt.NDArray[np.uint8], pixels: int) -> npt.NDArray[np.uint8]:
-    """The frame with its last column repeated until its width is a multiple of `pixels`."""
-    return np.pad(frame, ((0, 0), (0, -frame.shape[1] % pixels)), mode="edge")
 
 
 @pytest.mark.rtl

@@ -190,6 +190,11 @@ def frames(
     )
 
 
+def whole_beats(frame: npt.NDArray[np.uint8], pixels: int) -> npt.NDArray[np.uint8]:
+    """The frame with its last column repeated until its width is a multiple of `pixels`."""
+    return np.pad(frame, ((0, 0), (0, -frame.shape[1] % pixels)), mode="edge")
+
+
 def oracle_scores(
     net: Lutnet, frames: npt.NDArray[np.uint8], thresholds: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.int64]:
