@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
+import numpy.typing as npt
 from lutlens.board import contrast
 from lutlens.board.results import FrameResult, Recorded
 from lutlens.board.scan_detection import Band, Layout, Scanned, found
 from lutlens.board.scanner import Scanner
-from lutlens.board.sources.pattern import PatternSpec, draw
+from lutlens.board.sources.pattern import Pattern, PatternSpec, draw
 from lutlens.board.streams import Scans
 from lutlens.board.tracking import Tracker
 
@@ -36,6 +37,13 @@ class Look:
     shown: FrameResult | None
 
 
+@lru_cache(maxsize=1)  # a second or more of work on the board, and settings change while it runs
+def _prepared(spec: PatternSpec) -> tuple[Pattern, npt.NDArray[np.uint8]]:
+    """The pattern, and its local contrast, uint8 `[frames, h, w]`."""
+    pattern = draw(spec)
+    return pattern, np.stack([contrast.normalise(image) for image in pattern.images])
+
+
 class Replay:
     """Keeps the core at work on a pattern that lies in its ring.
 
@@ -47,12 +55,11 @@ class Replay:
     ) -> None:
         self.settings = spec, k, min_margin
         self._scanner, self._first = scanner, first
-        self._pattern = draw(spec)
-        count, height, width = self._pattern.images.shape
+        self._pattern, self._seen = _prepared(spec)
+        count, height, width = self._seen.shape
         size = width, height
         self._plan = Layout(size, (size,), (Band(0, 0, 0, height),))
         self._stream = scanner.stream([size], k, frames=count, min_margin=min_margin)
-        self._seen = np.stack([contrast.normalise(image) for image in self._pattern.images])
         self._stream.fill(self._seen)
         self._tracker = Tracker()
         self._ahead = 1  # frames that the core is given to work on

@@ -14,7 +14,7 @@ from lutlens.board.sources.base import Box
 
 HISTORY_S = 2.0
 HISTORY_FRAMES = 4000
-HISTORY_BYTES = 96 << 20
+HISTORY_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
