@@ -163,6 +163,7 @@ class Pipeline:
         with self._changed:
             self._spec, self._reopen = source, True
             self._changed.notify_all()
+        self._latencies.clear()
 
     def swap_classifier(self, classifier: LoadedOverlay) -> None:
         """Go on with another overlay; K becomes the nearest that it has thresholds for."""
@@ -174,6 +175,7 @@ class Pipeline:
             offered = classifier.manifest.thresholds
             self.k = min(offered, key=lambda k: (abs(k - self.k), k))
             self._core_error = None
+            self._latencies.clear()
 
     def subscribe(self, maxlen: int = 8) -> Subscription:
         subscription = Subscription(maxlen, self._unsubscribe)

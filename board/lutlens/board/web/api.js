@@ -20,7 +20,18 @@ export class ServiceError extends Error {
 }
 
 /** Call the service; returns the parsed answer. Throws ServiceError. */
-export async function call(method, path, body, { type = "application/json", signal } = {}) {
+export async function call(method, path, body, options) {
+  const response = await request(method, path, body, options);
+  return response.status === 204 ? null : response.json();
+}
+
+/** A picture of the service, as an ImageBitmap. Throws ServiceError. */
+export async function picture(path) {
+  const response = await request("GET", path);
+  return createImageBitmap(await response.blob());
+}
+
+async function request(method, path, body, { type = "application/json", signal } = {}) {
   const send = () => {
     const headers = {};
     const token = sessionStorage.getItem(TOKEN);
@@ -37,11 +48,11 @@ export async function call(method, path, body, { type = "application/json", sign
     if (error.name === "AbortError") throw error;
     throw new ServiceError("The service does not answer.", 0);
   }
-  const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
+    const answer = await response.json().catch(() => ({}));
     throw new ServiceError(answer.detail || `The service said ${response.status}.`, response.status);
   }
-  return answer;
+  return response;
 }
 
 function askForToken() {

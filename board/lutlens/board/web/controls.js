@@ -27,7 +27,7 @@ export class Controls extends EventTarget {
       this.#options(byId("source"), sources, (source) => source.active, (source) => source.description);
       this.#options(byId("overlay"), overlays, (overlay) => overlay.loaded, (overlay) => overlay.name);
     } catch (error) {
-      this.#complain(error);
+      this.complain(error);
     }
   }
 
@@ -81,13 +81,14 @@ export class Controls extends EventTarget {
       await call(method, path, body);
       this.dispatchEvent(new Event("changed"));
     } catch (error) {
-      this.#complain(error);
+      this.complain(error);
     } finally {
       this.#busy -= 1;
     }
   }
 
-  #complain(error) {
+  /** Tell what the service refused. */
+  complain(error) {
     if (!(error instanceof ServiceError)) throw error;
     if (error.status === 0) return; // the banner says it already
     say(byId("complaint"), error.message);

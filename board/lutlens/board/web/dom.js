@@ -17,6 +17,9 @@ export function say(target, text) {
   if (target.textContent !== value) target.textContent = value;
 }
 
+/** The bytes of a base64 text. */
+export const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
 let tokens = null;
 addEventListener("themechange", () => {
   tokens = null;

@@ -32,7 +32,11 @@ export class Figures {
     say(byId("p50"), latency.p50_ms === null ? "–" : latency.p50_ms.toFixed(1));
     say(byId("p99"), latency.p99_ms === null ? "–" : latency.p99_ms.toFixed(1));
     this.#p99 = latency.p99_ms;
+    const ddr = device.simulated ? "simulated DDR" : "DDR";
+    say(byId("captured-title"), source.replayed ? `replayed from ${ddr}` : "captured");
     say(byId("source-note"), source.description);
+    say(byId("shown-note"), `drawn on this screen; offered ${rates.shown.toFixed(1)}/s`);
+    say(byId("latency-title"), source.replayed ? "latency in the core, first pixel to result" : "latency, captured to recognised");
     say(byId("core-note"), `${overlay.name} on ${device.simulated ? `a simulated device (${device.kind})` : device.name}`);
   }
 

@@ -1,4 +1,4 @@
-// The WebSocket of results: pairs each result with its picture, notices silence, comes back by itself.
+// The WebSocket of detections: pairs each result with its picture, notices silence, comes back by itself.
 
 const SILENCE_MS = 5000; // the service says something every second
 const FIRST_WAIT_MS = 500;
@@ -11,12 +11,20 @@ export class Link extends EventTarget {
   #retryTimer = 0;
   #silenceTimer = 0;
   #result = null;
+  #map = false;
+
+  /** Whether results are to carry their class map. */
+  wantMap(wanted) {
+    if (this.#map === wanted) return;
+    this.#map = wanted;
+    if (this.live) this.connect();
+  }
 
   connect() {
     clearTimeout(this.#retryTimer);
     this.#drop();
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const url = `${scheme}://${location.host}/api/v1/detections/stream?pictures=true&window=${WINDOW}`;
+    const url = `${scheme}://${location.host}/api/v1/detections/stream?pictures=true&map=${this.#map}&window=${WINDOW}`;
     const socket = new WebSocket(url);
     socket.binaryType = "blob";
     socket.onmessage = ({ data }) => this.#message(data);

@@ -8,9 +8,12 @@ import { Live } from "./live.js";
 import { Pad } from "./pad.js";
 import { Reading } from "./reading.js";
 import { Sheet } from "./sheet.js";
+import { Slow } from "./slow.js";
 
 const MARK = 0x3c4299bdbd99423cn; // the INIT value of the look-up table beside the name
 const ANNOUNCE_MS = 2500;
+const DENSE_SHARE = 0.4; // of the highest score: from such margins on, the class map's tint is as dense as it gets
+const MOST_BYTE = 255;
 
 const DEVICES = {
   board: ["on the board", "real programmable logic"],
@@ -33,6 +36,7 @@ const figures = new Figures();
 const controls = new Controls();
 const sheet = new Sheet();
 const selected = new Reading("selected");
+const slow = new Slow();
 const pad = new Pad(new Reading("pad-reading", { compact: true }));
 
 let status = null;
@@ -63,6 +67,7 @@ link.addEventListener("status", ({ detail }) => {
   say(byId("version"), `lutlens ${detail.version}`);
   linkState(detail.settings.paused ? "paused" : "live", detail.settings.paused ? "paused" : "live");
   for (const reading of [selected, pad.reading]) reading.shape(detail.overlay, detail.settings.k);
+  shapeMap();
   figures.status(detail);
   controls.status(detail);
   sheet.status(detail);
@@ -73,6 +78,24 @@ link.addEventListener("status", ({ detail }) => {
   if (changed) pad.refresh();
   if (reloaded) sheet.refresh().catch(() => {});
 });
+
+function shapeMap() {
+  const { overlay, settings } = status;
+  const most = Math.min(MOST_BYTE, Math.max(1, DENSE_SHARE * overlay.bits_per_class * settings.k));
+  const shown = overlay.scans && byId("tint").getAttribute("aria-pressed") === "true";
+  byId("tint").hidden = !overlay.scans;
+  link.wantMap(shown);
+  live.shape(most);
+  slow.shape(shown, most);
+}
+
+byId("tint").addEventListener("click", () => {
+  const shown = byId("tint").getAttribute("aria-pressed") !== "true";
+  byId("tint").setAttribute("aria-pressed", String(shown));
+  if (status) shapeMap();
+});
+
+slow.addEventListener("complain", ({ detail }) => controls.complain(detail));
 
 let framed = false;
 
@@ -101,7 +124,8 @@ live.addEventListener("select", ({ detail }) => {
     return;
   }
   selected.show(detail);
-  say(byId("selected-note"), live.pinned ? "the digit that you picked" : "the surest digit; pick another");
+  const which = live.pinned ? "the digit that you picked" : "the surest digit; pick another";
+  say(byId("selected-note"), detail.track === null || !live.pinned ? which : `${which}, no. ${detail.track}`);
   if (live.pinned) announce(`Digit ${detail.label}, margin ${detail.margin}`);
 });
 

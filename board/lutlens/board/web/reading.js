@@ -1,6 +1,7 @@
-// One recognition: the 28x28 view that the network saw, its answer, and the score of every class.
+// One recognition: the 28x28 view that the network saw, its answer, and the score of every class, where the core
+// tells: one that scans frames keeps the best class only.
 
-import { barOf, byId, element, say, tint } from "./dom.js";
+import { barOf, byId, bytes, element, say, tint } from "./dom.js";
 
 const SIDE = 28;
 const MOST_CELLS = 64;
@@ -17,7 +18,8 @@ export class Reading {
     this.view.setAttribute("aria-label", "The 28 by 28 pixels that the network saw");
     this.digit = element("b", {}, "–");
     this.margin = element("strong", {}, "–");
-    const answer = element("div", { className: "answer" }, this.digit, element("p", {}, this.margin, "margin over the second best"));
+    const why = element("span", { className: "unscored" }, "A core that scans frames keeps the best class of a window, and its margin; the other scores stay in it.");
+    const answer = element("div", { className: "answer" }, this.digit, element("p", {}, this.margin, "margin over the second best", why));
     const seen = element("div", { className: "seen" }, this.view);
     this.bars = element("dl", { className: "bars" });
     this.bars.setAttribute("aria-label", "Score of every class");
@@ -31,6 +33,7 @@ export class Reading {
     this.#k = k;
     if (overlay.build_id === this.#overlay.build_id) return;
     this.#overlay = overlay;
+    this.root.toggleAttribute("data-unscored", overlay.scans);
     const bits = overlay.bits_per_class;
     const cells = bits <= MOST_CELLS ? bits : Math.round(MOST_CELLS * 0.75);
     this.#rows = overlay.classes.map((label, digit) => {
@@ -49,7 +52,9 @@ export class Reading {
     say(this.digit, label);
     tint(this.digit, digit);
     say(this.margin, `+${margin}`);
-    this.#draw(Uint8Array.from(atob(view), (c) => c.charCodeAt(0)));
+    this.#draw(bytes(view));
+    this.root.toggleAttribute("data-unscored", !scores);
+    if (!scores) return;
     const most = this.#overlay.bits_per_class * this.#k;
     this.#rows.forEach(({ bar, sum }, i) => {
       const score = scores[i] ?? 0;
