@@ -82,7 +82,7 @@ class ScanCore:
                 waiting.append(self._put())
             self.logic.write(reg.FRAME_HEAD, self.head)
             self._wait(reg.RESULT_HEAD, self.collected + 1)
-            self._check(waiting.pop(0))
+            self.check(waiting.pop(0))
             self.logic.write(reg.RESULT_TAIL, self.collected)
 
     def _put(self) -> Frame:
@@ -98,7 +98,8 @@ class ScanCore:
         self.head += 1
         return frame
 
-    def _check(self, frame: Frame) -> None:
+    def check(self, frame: Frame) -> None:
+        """The next result has to be that of this frame."""
         slot = bytes(self.results[self.collected % RESULT_SLOTS])
         scores = self.executor.scores(frame[np.newaxis], thresholds=self.thresholds)
         check_result(
@@ -111,6 +112,23 @@ class ScanCore:
             min_margin=self.min_margin,
         )
         self.collected += 1
+
+    def put(self, count: int) -> list[Frame]:
+        """So many random frames into the ring, which must have room, without a look at results."""
+        frames = [self._put() for _ in range(count)]
+        self.logic.write(reg.FRAME_HEAD, self.head)
+        return frames
+
+    def reset(self) -> None:
+        """CONTROL.reset: the rings are empty, settings stay."""
+        self.logic.write(reg.CONTROL, reg.CONTROL_RESET | reg.CONTROL_ENABLE)
+        self.wait_idle()
+        self.head = self.collected = 0
+
+    def wait_idle(self) -> None:
+        start = self.logic.clocks
+        while self.logic.read(reg.STATUS) & reg.STATUS_BUSY:
+            assert self.logic.clocks - start < LIMIT, "STATUS.busy stays 1"
 
     def _wait(self, offset: int, least: int) -> None:
         start = self.logic.clocks
