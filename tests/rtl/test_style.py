@@ -48,9 +48,10 @@ def test_format(directory: Path) -> None:
 
 
 @pytest.mark.rtl
-def test_verilator_wall() -> None:
+@pytest.mark.parametrize("build", [Build(), Build(scan=Scan())], ids=["batch", "scan"])
+def test_verilator_wall(build: Build) -> None:
     """-Wall on the whole PL around the stand-in network; the generated one's tests do the same."""
     network = {
         path.name: path.read_text() for path in sorted(BENCH.glob("lutlens_network*.sv"))[::-1]
     }
-    lint(network | pl_sources(Build()), "lutlens_pl")
+    lint(network | pl_sources(build), "lutlens_pl")
