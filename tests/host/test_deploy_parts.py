@@ -110,7 +110,8 @@ def test_pip_is_asked_for_wheels_of_the_boards_processor(
     platforms = [a.partition("=")[2] for a in binary if a.startswith("--platform=")]
     assert platforms[0] == "manylinux_2_35_armv7l"
     assert platforms[-2:] == ["manylinux2014_armv7l", "linux_armv7l"]
-    assert "--no-binary=pynq" in source
+    assert "pynq==4.0.0" in source
+    assert "--no-binary=pynq,pynqmetadata,pynqutils" in source
     with pytest.raises(DeploymentError, match=r"numpy 1\.26\.4 has no wheel for armv7l and Python"):
         packages.collect({"numpy": "1.26.4"}, PYNQ_IMAGE, tmp_path)
 

@@ -155,7 +155,7 @@ class Runner:
 def parse_unit(path: Path) -> tuple[list[str], dict[str, str]]:
     """Command and environment of a unit file, of what we write into ours: no specifiers, no lists."""
     command: list[str] = []
-    environment = {"PATH": os.defpath}
+    environment = {"PATH": os.defpath, "HOME": str(Path.home())}
     for line in path.read_text().splitlines():
         key, _, value = line.partition("=")
         if key == "EnvironmentFile":

@@ -12,7 +12,7 @@ import secrets
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +240,8 @@ class _Steps:
         self.tell(doing)
         # Twice the patience: the old release may have to come back.
         patience = 2 * self.plan.patience_s + 60
-        result = self.far.run(command, doing=doing, root=True, check=False, timeout_s=patience)
+        root = _as_root(asdict(self.package.release))
+        result = self.far.run(command, doing=doing, root=root, check=False, timeout_s=patience)
         outcome = _json(result.output, doing, result.message)
         if problem := outcome.get("problem"):
             raise DeploymentError(
@@ -276,7 +277,7 @@ def manage(target: Target, root: str, action: str) -> dict[str, Any]:
     """Status, or removal, of what is deployed. Raises DeploymentError if that is nothing."""
     with Connection(target) as far:
         command, as_root = _activation_command(far, root, action)
-        result = far.run(command, doing=action, root=as_root or action == "remove", check=False)
+        result = far.run(command, doing=action, root=as_root, check=False)
         return _json(result.output, action, result.message)
 
 
@@ -289,7 +290,7 @@ def follow(target: Target, root: str, lines: int, more: bool) -> Iterator[str]:
 
 
 def _activation_command(far: Connection, root: str, action: str) -> tuple[list[str], bool]:
-    """The far end's own tool, and whether it has to be root: systemd's journal is root's."""
+    """The far end's own tool, and whether it has to be root."""
     doing = "looking for a deployment"
     shell = f"cd {root} && pwd -P && readlink {CURRENT} && cat {CURRENT}/release.json"
     result = far.run(["sh", "-c", shell], doing=doing, check=False)
@@ -299,7 +300,12 @@ def _activation_command(far: Connection, root: str, action: str) -> tuple[list[s
     about = _json("".join(lines[2:]), doing, result.message)
     python = f"{lines[0]}/{CURRENT}/venv/bin/python"
     command = [python, "-m", "lutlens.board.activation", action, lines[0]]
-    return command, about["init"] == "systemd"
+    return command, _as_root(about)
+
+
+def _as_root(about: dict[str, Any]) -> bool:
+    """Whether a release is root's to start and stop: systemd's units are, and so is the board's logic."""
+    return about.get("init") == "systemd" or about.get("device") == "board"
 
 
 def _packages(

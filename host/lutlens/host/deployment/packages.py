@@ -9,6 +9,7 @@ brings its own. OpenCV there is a system package that pip knows nothing of.
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ SOURCES = ("pynq", "pynqmetadata", "pynqutils")
 """Distributions without wheels, pure Python on this processor: built at the far end, which takes seconds."""
 BUILD_TOOL = "setuptools"
 DOWNLOAD_S = 900.0
+_NO_WHEEL = re.compile(r"No matching distribution found for ([\w.-]+)==(\S+)")
 
 
 @dataclass(frozen=True)
@@ -135,25 +137,21 @@ def collect(pins: dict[str, str], facts: Facts, folder: Path) -> dict[str, bytes
 
     Raises DeploymentError naming the package that has no wheel for it.
     """
-    sources = [name for name in pins if name in SOURCES]
-    binaries = [name for name in pins if name not in SOURCES]
-    platforms = [f"--platform={tag}" for tag in facts.platforms]
-    version = facts.markers["python_version"]
-    for name in binaries:
-        tags = ["--implementation=cp", f"--python-version={version}", *platforms]
-        reason = _download([f"{name}=={pins[name]}", "--only-binary=:all:", *tags], folder)
-        if reason and "No matching distribution" in reason:
-            machine = facts.markers["platform_machine"]
+    version, machine = (facts.markers[name] for name in ("python_version", "platform_machine"))
+    tags = ["--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
+    tags += [f"--platform={tag}" for tag in facts.platforms]
+    binaries = [f"{name}=={pins[name]}" for name in pins if name not in SOURCES]
+    sources = [f"{name}=={pins[name]}" for name in pins if name in SOURCES]
+    for chosen, how in ((binaries, tags), (sources, [f"--no-binary={','.join(SOURCES)}"])):
+        reason = _download([*chosen, *how], folder) if chosen else None
+        if reason and (found := _NO_WHEEL.search(reason)):
             raise DeploymentError(
-                f"{name} {pins[name]} has no wheel for {machine} and Python {version}. PYNQ's image "
-                f"brings it as a system package: is --python the image's own environment? An index "
-                "that has one can be named by PIP_EXTRA_INDEX_URL"
+                f"{found[1]} {found[2]} has no wheel for {machine} and Python {version}. PYNQ's image "
+                "brings what has none: is --python the image's own environment? An index that has "
+                "one can be named by PIP_EXTRA_INDEX_URL"
             )
         if reason:
-            raise DeploymentError(f"downloading {name} {pins[name]}: {reason}")
-    for name in sources:
-        if reason := _download([f"{name}=={pins[name]}", f"--no-binary={name}"], folder):
-            raise DeploymentError(f"downloading the source of {name} {pins[name]}: {reason}")
+            raise DeploymentError(f"downloading packages: {reason}")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 

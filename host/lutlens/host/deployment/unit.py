@@ -61,7 +61,7 @@ def command(root: str, overlay: str, options: ServiceOptions) -> list[str]:
 def environment(root: str, login: Mapping[str, str], options: ServiceOptions) -> str:
     """The unit's environment file. login: LOGIN_VARIABLES as the far end's login shell has them."""
     path = login.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    variables = {"HOME": "/root", "PYTHONUNBUFFERED": "1", **login}
+    variables = {"PYTHONUNBUFFERED": "1", **login}
     variables["PATH"] = f"{root}/current/venv/bin:{path}"
     if options.device == "board":
         variables.setdefault("XILINX_XRT", XRT_DEFAULT)
