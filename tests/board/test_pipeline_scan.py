@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +14,7 @@ from lutlens.board import contrast, pipeline, results
 from lutlens.board.driver import CoreError
 from lutlens.board.overlay import Scanner, load
 from lutlens.board.pipeline import Pipeline
-from lutlens.board.sources import Frame, PatternSpec, Source, SourceSpec
-from lutlens.board.sources.base import Pace
+from lutlens.board.sources import PatternSpec, SourceSpec
 from lutlens.board.sources.pattern import draw
 from lutlens.board.streams import Stream
 from lutlens.host import overlay
@@ -24,34 +23,9 @@ from lutlens.host.devices import open_device
 from lutlens.host.scores import cells
 from support.networks import digits_lutnet
 from support.service import wait_for
-from support.squares import Box, picture, squares_lutnet
+from support.squares import SquaresSpec, picture, squares_lutnet
 
 PATTERN = PatternSpec(width=160, height=48, frames=32)
-
-
-class Squares(Source):
-    """A square that moves, forty times a second or as often as is asked."""
-
-    def __init__(self, spec: SquaresSpec) -> None:
-        self._spec, self._pace, self._n = spec, Pace(spec.fps), 0
-
-    def read(self) -> Frame:
-        self._pace.wait()
-        self._n += 1
-        box: Box = (20 + abs(self._n % 180 - 90), 40, 24, 24)
-        return Frame(picture(160, 120, [box], self._n), ((box, 1),))
-
-
-class SquaresSpec(SourceSpec):
-    kind: Literal["squares"] = "squares"
-    fps: float = 40
-
-    @property
-    def description(self) -> str:
-        return "A square"
-
-    def open(self) -> Source:
-        return Squares(self)
 
 
 @pytest.fixture(scope="module")

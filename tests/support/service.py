@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import pytest
 from fastapi import FastAPI
+from lutlens.board import contrast
 from lutlens.board.overlay import load
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.service.app import create_app
@@ -20,12 +22,13 @@ from lutlens.board.service.context import Context
 from lutlens.board.service.overlays import OverlayShelf
 from lutlens.board.service.server import configure
 from lutlens.board.service.settings import ServiceSettings
-from lutlens.board.sources import SourceSpec
+from lutlens.board.sources import PatternSpec, SourceSpec
 from lutlens.board.sources.synthetic import SyntheticSpec
 from lutlens.host import overlay
 from lutlens.host.devices import open_device
 from starlette.testclient import TestClient
 from support.networks import digits_lutnet
+from support.squares import SquaresSpec, squares_lutnet
 
 TIMEOUT_S = 20.0
 URL = "http://127.0.0.1:8000"
@@ -33,6 +36,11 @@ NAMES = ("first", "second")
 SOURCES: dict[str, SourceSpec] = {
     "synthetic": SyntheticSpec(),
     "small": SyntheticSpec(width=320, height=240, count=2, seed=1),
+}
+
+SCANNED: dict[str, SourceSpec] = {
+    "squares": SquaresSpec(),
+    "pattern": PatternSpec(width=160, height=48, frames=32),
 }
 
 
@@ -89,6 +97,7 @@ class Desk:
     overlays: OverlayShelf
     app: FastAPI
     client: TestClient
+    sources: dict[str, SourceSpec]
     names: tuple[str, str] = NAMES
 
     @classmethod
@@ -100,33 +109,54 @@ class Desk:
             levels = {k: np.full((k, 1), 128, np.uint8) for k in (1, 3)}
             replace(lutnet, thresholds=levels).save(folder / f"{name}.lutnet")
             overlay.generate(folder / f"{name}.lutnet", folder / name)
+        with cls._around(folder, SOURCES, start=start) as desk:
+            yield desk
+
+    @classmethod
+    @contextmanager
+    def open_scanning(cls, folder: Path, *, start: bool = True) -> Iterator[Desk]:
+        """The same with an overlay that scans for squares, and one square that moves."""
+        squares_lutnet().save(folder / "squares.lutnet")
+        overlay.generate(folder / "squares.lutnet", folder / NAMES[0], scan=True)
+        # Squares as they are: local contrast leaves of filled ones their edges.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(contrast, "normalise", lambda grey: grey)
+            with cls._around(folder, SCANNED, start=start) as desk:
+                yield desk
+
+    @classmethod
+    @contextmanager
+    def _around(
+        cls, folder: Path, sources: dict[str, SourceSpec], *, start: bool
+    ) -> Iterator[Desk]:
         with ExitStack() as stack:
             device = stack.enter_context(open_device("model"))
             shelf = OverlayShelf.beside(folder / NAMES[0], partial(load, device=device))
-            pipeline = Pipeline(load(folder / NAMES[0], device), SOURCES["synthetic"])
+            pipeline = Pipeline(load(folder / NAMES[0], device), next(iter(sources.values())))
             stack.callback(lambda: pipeline.classifier.close())
-            app = _app(pipeline, shelf, ServiceSettings())
+            app = _app(pipeline, shelf, ServiceSettings(), sources)
             client = TestClient(app, base_url=URL)
             if start:
                 stack.enter_context(client)
-            yield cls(folder, pipeline, shelf, app, client)
+            yield cls(folder, pipeline, shelf, app, client, sources)
 
     @property
     def context(self) -> Context:
         context: Context = self.app.state.context
         return context
 
-    @property
-    def sources(self) -> dict[str, SourceSpec]:
-        return SOURCES
-
     def directory(self, name: str) -> Path:
         return self.folder / name
 
     def another(self, settings: ServiceSettings | None = None) -> FastAPI:
         """A second application over the same pipeline; not started."""
-        return _app(self.pipeline, self.overlays, settings or ServiceSettings())
+        return _app(self.pipeline, self.overlays, settings or ServiceSettings(), self.sources)
 
 
-def _app(pipeline: Pipeline, overlays: OverlayShelf, settings: ServiceSettings) -> FastAPI:
-    return create_app(pipeline=pipeline, overlays=overlays, settings=settings, sources=SOURCES)
+def _app(
+    pipeline: Pipeline,
+    overlays: OverlayShelf,
+    settings: ServiceSettings,
+    sources: dict[str, SourceSpec],
+) -> FastAPI:
+    return create_app(pipeline=pipeline, overlays=overlays, settings=settings, sources=sources)

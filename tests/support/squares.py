@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 from lutlens.board.scanning import BACKGROUND_LABEL
+from lutlens.board.sources import Frame, Source, SourceSpec
+from lutlens.board.sources.base import Pace
 from lutlens.host.lutnet import Layer, Lutnet, Stage
 
 WINDOW, SIDE, STEP = 14, 10, 2
@@ -47,3 +51,28 @@ def picture(width: int, height: int, boxes: list[Box], seed: int = 0) -> npt.NDA
     for x, y, wide, high in boxes:
         image[y : y + high, x : x + wide] = 220
     return np.repeat(image, 3, axis=2)
+
+
+class Squares(Source):
+    """A square that moves, forty times a second or as often as is asked."""
+
+    def __init__(self, spec: SquaresSpec) -> None:
+        self._spec, self._pace, self._n = spec, Pace(spec.fps), 0
+
+    def read(self) -> Frame:
+        self._pace.wait()
+        self._n += 1
+        box: Box = (20 + abs(self._n % 180 - 90), 40, 24, 24)
+        return Frame(picture(160, 120, [box], self._n), ((box, 1),))
+
+
+class SquaresSpec(SourceSpec):
+    kind: Literal["squares"] = "squares"
+    fps: float = 40
+
+    @property
+    def description(self) -> str:
+        return "A square"
+
+    def open(self) -> Source:
+        return Squares(self)
