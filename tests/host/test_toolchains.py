@@ -354,7 +354,10 @@ def test_openxc7_builds(
     """Command lines are right, every PS7 input is driven, nothing is left that cannot be routed."""
     monkeypatch.setattr(OpenXC7, "_synthesise", staticmethod(lambda *_: synthesised))
     said = Said()
-    outcome = OpenXC7.find(openxc7, BOARD).build(job, said)
+    assert openxc7.tools is not None
+    monkeypatch.chdir(openxc7.tools.parent)
+    here = Path(openxc7.tools.name)
+    outcome = OpenXC7.find(Places(here, here / "db", here / "db"), BOARD).build(job, said)
     assert outcome.fmax_mhz == 150.02  # the last line counts, not that of placement
     assert outcome.estimated
     assert re.fullmatch(r"Yosys [\d.]+, nextpnr-xilinx 0\.8\.2-stand-in", outcome.tool)

@@ -201,6 +201,8 @@ def _describe(built: Any) -> dict[str, Any]:
 def _summary(built: Any, board: boards.Board) -> Table:
     outcome = built.outcome
     table = Table(show_header=False, title=f"{built.manifest.name} for {board.title}")
+    for _ in range(3):
+        table.add_column(overflow="fold")
     for name, used, there in (
         ("LUT", outcome.cells.lut, board.cells.lut),
         ("FF", outcome.cells.ff, board.cells.ff),

@@ -60,7 +60,7 @@ class OpenXC7(Toolchain):
         def data(path: Path | None, inside: str, option: str) -> Path:
             for candidate in (path, path and path / inside):
                 if candidate and (candidate.is_file() or (candidate / part).is_file()):
-                    return candidate
+                    return candidate.absolute()  # the tools run elsewhere
             where = f": not in {path}" if path else ""
             missing.append(f"{inside} ({option}){where}")
             return Path()
