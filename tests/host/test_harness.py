@@ -66,7 +66,7 @@ def ddr() -> Ddr:
 
 @pytest.fixture
 def logic(library: Path, ddr: Ddr) -> Iterator[rtl.Rtl]:
-    logic = rtl.Rtl(library, ddr, rtl.STALLS["busy"], seed=1)
+    logic = rtl.Rtl(library, ddr, rtl.STALLS["heavy"], seed=1)
     yield logic
     logic.close()
 
