@@ -66,6 +66,21 @@ def test_reset_values_and_geometry(core: Core, lutnet: Lutnet) -> None:
     assert core.read(reg.RECORD_BYTES) == record_bytes(len(lutnet.classes))
 
 
+def test_packed_images(core: Core, lutnet: Lutnet) -> None:
+    """A bit a pixel, one image after the other pixel by pixel: lines begin anywhere in a byte."""
+    images = np.where(images_for(lutnet, 4) > 127, 255, 0).astype(np.uint8)
+    core.write(reg.FORMAT, 1)
+    core.set_thresholds(lutnet.thresholds[1])
+    core.control()
+    for i, image in enumerate(images):
+        bits = np.packbits(image.ravel() > 0, bitorder="little")
+        core.frames[i, : bits.size] = bits
+    core.head = len(images)
+    core.write(reg.FRAME_HEAD, core.head)
+    core.wait(reg.FRAME_TAIL, core.head)
+    assert core.collect() == expected(lutnet, images, lutnet.thresholds[1])
+
+
 def test_settings_keep_their_bits_and_the_rest_ignores_writes(core: Core) -> None:
     for register in registers():
         if register.name == "CONTROL":
