@@ -109,7 +109,7 @@ def _lutlens(
 
 
 def _bench() -> None:
-    """Measure speed: training, inference and scans in C, or clocks of the RTL."""
+    """Measure speed: training, inference and scans in C, the live service, or clocks of the RTL."""
 
 
 def _group(function: Any) -> Any:

@@ -1,0 +1,34 @@
+"""`lutlens bench service` against a real service of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from lutlens.host import bench_service, overlay
+from support.squares import squares_lutnet
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    squares_lutnet().save(tmp_path / "squares.lutnet")
+    overlay.generate(tmp_path / "squares.lutnet", tmp_path / "squares", scan=True)
+    return tmp_path / "squares"
+
+
+def test_every_client_gets_frames_and_recognition_is_counted(
+    squares: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench_service.service(squares, viewers=2, seconds=1, rounds=1, json_output=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [viewer["kind"] for viewer in found["viewers"]] == ["mjpeg", "pictures", "detections"]
+    assert all(viewer["fps"] > 0 for viewer in found["viewers"])
+    rates = found["recognised_per_second"]
+    slowed = 100 * (1 - rates["watched"] / rates["alone"])
+    assert found["slowed_percent"] == pytest.approx(slowed, abs=1)
+
+
+def test_a_service_that_does_not_start_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ended with status"):
+        bench_service.service(tmp_path)
