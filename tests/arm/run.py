@@ -38,6 +38,7 @@ LIBRARIES = ("blas", "lapack")
 TEST_TOOLS = ("pytest", "pytest-timeout", "hypothesis", "httpx")
 HOME = "/opt/lutlens"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 NEEDS_HOST = re.compile(r"^(from|import) (lutlens\.host|support|playwright|IPython)", re.MULTILINE)
 
 
@@ -116,7 +117,7 @@ def test(root: Path, home: Path) -> int:
     ]
     say(f"{len(chosen)} test files")
     command = f"cd {HOME} && exec {HOME}/venv/bin/python -m pytest {shlex.join(chosen)}"
-    return subprocess.run(["chroot", str(root), "sh", "-c", command]).returncode
+    return subprocess.run(["chroot", str(root), "sh", "-c", command], env=ENVIRONMENT).returncode
 
 
 @contextmanager
@@ -131,7 +132,9 @@ def mounted(root: Path) -> Iterator[None]:
 
 def run(root: Path, command: Sequence[str], stdin: bytes = b"") -> str:
     """A command on ARM; its output."""
-    done = subprocess.run(["chroot", str(root), *command], input=stdin, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        ["chroot", str(root), *command], input=stdin, stdout=subprocess.PIPE, env=ENVIRONMENT
+    )
     if done.returncode:
         raise SystemExit(f"on ARM: {shlex.join(command)}: exit status {done.returncode}")
     return done.stdout.decode()

@@ -166,14 +166,18 @@ def test_the_token_is_in_the_url_and_nowhere_else(
     assert not [path for path in everything if token.encode() in path.read_bytes()]
 
 
-def test_a_dry_run_says_every_step_and_does_none(far: FarEnd) -> None:
+def test_a_dry_run_says_every_step_and_does_none(
+    far: FarEnd, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = sorted(far.root.rglob("*"))
-    done = far.deploy("second", dry_run=True)
-    assert done.url is None
+    options = ["--device", "model", "--python", sys.executable, "--init", "none", "--json"]
+    assert far.lutlens("deploy", str(far.overlays / "second"), *options, "--dry-run") == 0
     assert sorted(far.root.rglob("*")) == before
-    said = "\n".join(far.said)
+    captured = capsys.readouterr()
+    would_be = json.loads(captured.out)
+    assert (would_be["overlay"], would_be["url"]) == ("second", None)
     steps_in_order = ["would copy", "overlays/second/overlay.json", "sha256sum", "-m venv", "pip"]
-    places = [said.index(step) for step in [*steps_in_order, "rehearsal", "activate"]]
+    places = [captured.err.index(step) for step in [*steps_in_order, "rehearsal", "activate"]]
     assert places == sorted(places)
 
 
