@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from support.browser import Visit, chromium
 from support.service import wait_for
 from websockets.sync.client import connect
 
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.browser
 
 OVERLAY = Path(__file__).parents[2] / "overlays" / "digits"
 START_TIMEOUT_S = 240  # a few seconds, unless the machine is busy
-CHROMIUM = "/usr/bin/chromium"
 _NUMBER = re.compile(r"^[0-9]+\.[0-9]$")
 
 # Strokes of a 7 in unit squares: plain, curved, with serif and bar.
@@ -82,32 +82,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as browser:
         yield browser
-        browser.close()
-
-
-class Visit:
-    """A page with a record of what it complained of and where it went."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.url = url
-        self.page = context.new_page()
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("websocket", lambda opened: self.requests.append(opened.url))
-        self.page.goto(url)
-        expect(self.page.locator("#link")).to_have_attribute("data-state", "live", timeout=20_000)
-        expect(self.page.locator("#veil")).to_be_hidden(timeout=20_000)
-
-    def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
 
 
 @pytest.fixture
@@ -123,10 +99,7 @@ def visit(browser: Browser, service: Service) -> Iterator[Callable[..., Visit]]:
     yield open_page
     for context, visit in opened:
         context.close()
-        assert visit.complaints == []
-        authority = visit.url.partition("://")[2]
-        for url in visit.requests:
-            assert url.startswith((f"http://{authority}/", f"ws://{authority}/", "blob:")), url
+        visit.check()
 
 
 def draw(page: Page, strokes: list[list[tuple[float, float]]]) -> None:

@@ -2,7 +2,7 @@
 
 import { bytes, tintOf, token } from "./dom.js";
 
-const DENSEST = 0.78;
+const DENSEST = 0.85;
 const DIGITS = 10;
 
 const small = document.createElement("canvas");

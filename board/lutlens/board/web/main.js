@@ -12,7 +12,7 @@ import { Slow } from "./slow.js";
 
 const MARK = 0x3c4299bdbd99423cn; // the INIT value of the look-up table beside the name
 const ANNOUNCE_MS = 2500;
-const DENSE_SHARE = 0.4; // of the highest score: from such margins on, the class map's tint is as dense as it gets
+const DENSE_SHARE = 0.25; // of the highest score: from such margins on, the class map's tint is as dense as it gets
 const MOST_BYTE = 255;
 
 const DEVICES = {

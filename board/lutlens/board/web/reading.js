@@ -13,9 +13,8 @@ export class Reading {
 
   constructor(id, { compact = false } = {}) {
     this.root = byId(id);
-    this.view = element("canvas", { width: SIDE, height: SIDE });
+    this.view = element("canvas", { width: 0, height: 0 });
     this.view.setAttribute("role", "img");
-    this.view.setAttribute("aria-label", "The 28 by 28 pixels that the network saw");
     this.digit = element("b", {}, "–");
     this.margin = element("strong", {}, "–");
     const why = element("span", { className: "unscored" }, "A core that scans frames keeps the best class of a window, and its margin; the other scores stay in it.");
@@ -82,7 +81,13 @@ export class Reading {
   }
 
   #draw(grey) {
-    const image = new ImageData(SIDE, SIDE);
+    const side = Math.round(Math.sqrt(grey.length));
+    if (this.view.width !== side) {
+      Object.assign(this.view, { width: side, height: side });
+      this.root.style.setProperty("--side", side);
+      this.view.setAttribute("aria-label", `The ${side} by ${side} pixels that the network saw`);
+    }
+    const image = new ImageData(side, side);
     grey.forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
     this.view.getContext("2d").putImageData(image, 0, 0);
   }

@@ -55,7 +55,9 @@ export class Slow extends EventTarget {
   async freeze() {
     byId("freeze").disabled = true;
     say(byId("slow-complaint"), "");
+    this.play(false);
     try {
+      await this.#settled(); // the new recording takes the place of the one that they are of
       this.#open(await call("POST", "recordings"));
     } catch (error) {
       this.#complain(error);
@@ -64,13 +66,15 @@ export class Slow extends EventTarget {
     }
   }
 
-  close() {
+  async close() {
     const id = this.#recording?.id;
     this.play(false);
     this.#recording = null;
-    this.#forget();
     byId("slow").hidden = true;
     byId("freeze").focus();
+    await this.#settled();
+    if (this.#recording) return; // another one meanwhile
+    this.#forget();
     if (id) call("DELETE", `recordings/${id}`).catch(() => {}); // it goes by itself after a while, too
   }
 
@@ -124,9 +128,20 @@ export class Slow extends EventTarget {
     byId("slow-place").focus({ preventScroll: true });
   }
 
+  /** All frames that were asked for have come, or will not. */
+  #settled() {
+    return Promise.allSettled(this.#frames.values());
+  }
+
   #forget() {
-    for (const frame of this.#frames.values()) frame.then(({ bitmap }) => bitmap !== this.#stage.frame?.picture && bitmap.close()).catch(() => {});
-    this.#frames.clear();
+    for (const index of this.#frames.keys()) this.#drop(index);
+  }
+
+  async #drop(index) {
+    const frame = this.#frames.get(index);
+    this.#frames.delete(index);
+    const { bitmap } = await frame.catch(() => ({}));
+    if (bitmap !== this.#stage.frame?.picture) bitmap?.close();
   }
 
   /** A frame's result and picture; the newest few are kept. */
@@ -138,10 +153,9 @@ export class Slow extends EventTarget {
     this.#frames.delete(index);
     this.#frames.set(index, made);
     made.catch(() => this.#frames.delete(index));
-    for (const [old, frame] of this.#frames) {
+    for (const old of this.#frames.keys()) {
       if (this.#frames.size <= KEPT) break;
-      this.#frames.delete(old);
-      frame.then(({ bitmap }) => bitmap !== this.#stage.frame?.picture && bitmap.close()).catch(() => {});
+      this.#drop(old);
     }
     return made;
   }
