@@ -35,7 +35,9 @@ def server(desk: Desk) -> Iterator[LiveServer]:
 
 
 def watch(server: LiveServer, query: str = "") -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{server.port}/api/v1/detections/stream{query}", max_size=1 << 24)
+    return connect(
+        f"ws://127.0.0.1:{server.port}/api/v1/detections/stream{query}", max_size=1 << 24
+    )
 
 
 def next_result(viewer: ClientConnection) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import { fit, isDark, tintOf, token } from "./dom.js";
 import { paint } from "./classmap.js";
 
 const REACH = 6; // fingers are wide
+const CRAMPED = 22; // pixels of the screen
 
 export class Stage {
   #frame = null;
@@ -48,24 +49,26 @@ export class Stage {
 
   #box(context, { box, digit, tone, label, margin, wrong }, scale, selected) {
     const [x, y, w, h] = [box.x, box.y, box.width, box.height].map((v) => Math.round(v * scale));
+    // Small boxes, on a phone, have small tags, without the margin: it is in the list.
+    const cramped = w < CRAMPED;
     const outside = isDark(tone) ? "rgb(255 255 255 / 85%)" : "rgb(0 0 0 / 75%)";
     context.lineJoin = "miter";
     for (const [style, line] of [
-      [outside, selected ? 7 : 4],
-      [token(tintOf(tone)), selected ? 4 : 2],
+      [outside, (selected ? 7 : 4) - cramped],
+      [token(tintOf(tone)), (selected ? 4 : 2) - cramped * 0.5],
     ]) {
       context.strokeStyle = style;
       context.lineWidth = line;
       context.strokeRect(x, y, w, h);
     }
     // The tag: the digit on its colour, the margin beside it.
-    const [tall, small] = selected ? [26, 13] : [20, 11];
+    const [tall, small] = cramped ? [16, 10] : selected ? [26, 13] : [20, 11];
     const mono = token("--mono");
     context.font = `600 ${small}px ${mono}`;
     const note = wrong === undefined ? `+${margin}` : `+${margin} ≠ ${wrong}`;
-    const noteWidth = context.measureText(note).width + 10;
-    context.font = `700 ${tall - 7}px ${mono}`;
-    const nameWidth = Math.max(tall, context.measureText(label).width + 10);
+    const noteWidth = cramped && !selected ? 0 : context.measureText(note).width + 10;
+    context.font = `700 ${cramped ? 11 : tall - 7}px ${mono}`;
+    const nameWidth = Math.max(tall, context.measureText(label).width + (cramped ? 6 : 10));
     const total = nameWidth + noteWidth;
     const left = Math.max(0, Math.min(x - 1, this.#frame.width * scale - total));
     const top = y - tall - 2 >= 0 ? y - tall - 2 : Math.min(y + h + 2, this.#frame.height * scale - tall);
@@ -77,6 +80,7 @@ export class Stage {
     context.textBaseline = "middle";
     context.fillStyle = isDark(digit) ? "#fff" : "#15171a";
     context.fillText(label, left + nameWidth / 2, top + tall / 2 + 1);
+    if (!noteWidth) return;
     context.font = `600 ${small}px ${mono}`;
     context.fillStyle = "#f2f4f6";
     context.fillText(note, left + nameWidth + noteWidth / 2, top + tall / 2 + 1);
