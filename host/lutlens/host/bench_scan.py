@@ -24,7 +24,7 @@ from lutlens.host.devices import open_device
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.paths import REPOSITORY
 
-SHIPPED = REPOSITORY / "overlays/digits"
+SHIPPED = REPOSITORY / "overlays/digits-scan"
 PASSES = (1, 15)
 
 Frames = npt.NDArray[np.uint8]
@@ -36,7 +36,7 @@ def scan(
         typer.Argument(
             metavar="[OVERLAY|F.lutnet]",
             help="An overlay directory, or a lutnet.",
-            show_default="overlays/digits",
+            show_default="overlays/digits-scan",
         ),
     ] = SHIPPED,
     width: Annotated[int, typer.Option(min=64, max=1920, help="Of frames, pixels.")] = 640,

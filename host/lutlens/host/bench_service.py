@@ -23,7 +23,7 @@ from rich.console import Console
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-SHIPPED = REPOSITORY / "overlays/digits"
+SHIPPED = REPOSITORY / "overlays/digits-scan"
 READY_S = 120.0
 ANSWER_S = 10.0
 SETTLE_S = 1.0
@@ -35,7 +35,7 @@ PIECE_BYTES = 64 << 10
 def service(
     overlay: Annotated[
         Path,
-        typer.Argument(metavar="[OVERLAY]", help="What runs.", show_default="overlays/digits"),
+        typer.Argument(metavar="[OVERLAY]", help="What runs.", show_default="overlays/digits-scan"),
     ] = SHIPPED,
     viewers: Annotated[int, typer.Option(min=1, max=16, help="That watch pictures.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, max=600, help="Each measurement.")] = 5.0,
