@@ -124,8 +124,8 @@ def test_nothing_held_is_no_error() -> None:
     assert (answer.results, answer.oldest, answer.newest) == ([], None, None)
 
 
-def recorded(sequence: int) -> Recorded:
-    image = np.full((16, 32, 3), sequence, np.uint8)
+def recorded(sequence: int, height: int = 16) -> Recorded:
+    image = np.full((height, 32, 3), sequence, np.uint8)
     return Recorded(sequence, time.monotonic(), lambda: FrameResult(sequence, 0, 1, image, (), ()))
 
 
@@ -234,6 +234,15 @@ def test_the_video_holds_every_frame(
         frames += 1
     assert frames == recording["frames"]
     assert desk.context.downloads == 0
+
+
+def test_a_video_goes_on_where_the_source_was_changed(desk: Desk, tmp_path: Path) -> None:
+    recording = Recording([recorded(1), recorded(2, height=24), recorded(3)], desk.pipeline, 80)
+    path = tmp_path / "video.avi"
+    with path.open("wb") as file:
+        recording.write_video(file, 12)
+    video = cv2.VideoCapture(str(path))
+    assert [video.read()[0] for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_video_leaves_nothing_behind(

@@ -27,9 +27,12 @@ def free_port():
 def demo(folder, *arguments):
     """A running demo; killed at the end if it still is."""
     with open(folder / "output", "w") as output:
+        # What was started in a background shell passes on that it ignores SIGINT.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
             [LUTLENS, "demo", *map(str, arguments)], cwd=folder, stdout=output, stderr=output
         )
+        signal.signal(signal.SIGINT, before)
         try:
             yield process
         finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 import cv2
+import numpy as np
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.results import Recorded
 from lutlens.board.service import models, past
@@ -87,20 +88,17 @@ class Recording:
                 f"{len(self.frames)} frames of {width}x{height} pixels are too much for one video"
             )
             raise RequestError(422, detail)
-        with tempfile.TemporaryDirectory(
-            prefix="lutlens-"
-        ) as folder:  # OpenCV writes to names only
+        # OpenCV writes to names only.
+        with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
             path = Path(folder, "recording.avi")
             code = cv2.VideoWriter.fourcc(*"MJPG")
             writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, fps, (width, height))
             try:
                 for frame in self.frames:
                     picture = annotated(frame.result())
-                    if picture.shape[:2] == (
-                        height,
-                        width,
-                    ):  # the source may have changed meanwhile
-                        writer.write(picture)
+                    if picture.shape[:2] != (height, width):  # the source was changed meanwhile
+                        picture = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
+                    writer.write(picture)
             finally:
                 writer.release()
             with path.open("rb") as written:
