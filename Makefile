@@ -42,6 +42,7 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 # The browser test drives Debian's Chromium, deployment's its OpenSSH server; everything else comes from PyPI.
 system-packages:
 	@missing=; command -v chromium >/dev/null || missing=chromium; \
+	command -v tclsh >/dev/null || missing="$$missing tcl"; \
 	PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || missing="$$missing openssh-server"; \
 	[ -z "$$missing" ] || if [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $$missing >/dev/null; \
