@@ -75,7 +75,7 @@ def test_first_steps(model: Any, capsys: pytest.CaptureFixture[str]) -> None:
 def test_live_camera(model: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = run("2_live_camera.ipynb", SECONDS=2)
     assert found["shown"] > 0
-    assert found["pipeline"].recognised > 0
+    assert found["pipeline"].counts.recognised > 0
     assert "shown" in capsys.readouterr().out
 
 

@@ -61,7 +61,7 @@ def run(classifier: LoadedOverlay) -> Iterator[Callable[..., Pipeline]]:
     for used in started:
         used.stop()
         assert not used.running
-        assert used.captured == used.recognised + used.dropped
+        assert used.counts.at_work == 0
 
 
 class Page(Source):
@@ -124,13 +124,13 @@ def test_five_seconds_of_the_scene_are_accounted_for(
             assert result.latency_ms > 0
             assert result.truth is not None
     assert pipeline.error is None
-    assert pipeline.fps_captured > 0
+    assert pipeline.rates.captured > 0
     pipeline.stop()
     while (result := subscription.get(timeout=0)) is not None:
         frames += 1
         regions += len(result.detections)
-    assert frames == pipeline.recognised > 0
-    assert pipeline.captured == pipeline.recognised + pipeline.dropped
+    assert frames == pipeline.counts.recognised > 0
+    assert pipeline.counts.at_work == 0
     assert subscription.dropped == 0
     after = classifier.counters()
     assert after.frames_in - before.frames_in == after.frames_out - before.frames_out == regions
@@ -173,28 +173,31 @@ def test_a_fast_source_is_dropped_from_not_queued(
     monkeypatch.setattr(classifier, "classify", slow)
     pipeline = run(PageSpec(fps=200))
     subscription = pipeline.subscribe()
-    wait_for(lambda: pipeline.recognised >= 8, "frames")
+    wait_for(lambda: pipeline.counts.recognised >= 8, "frames")
     numbers = [result.sequence for _ in range(6) if (result := subscription.get(0)) is not None]
     assert numbers == sorted(set(numbers))
-    assert pipeline.dropped > pipeline.recognised
-    assert pipeline.captured - pipeline.recognised - pipeline.dropped <= 2
+    assert pipeline.counts.dropped > pipeline.counts.recognised
+    assert pipeline.counts.at_work <= 2
     p50, p99 = pipeline.latency_p50, pipeline.latency_p99
     assert p50 is not None
     assert p99 is not None
     assert 100 <= p50 <= p99
-    assert pipeline.fps_recognised < 11
+    assert pipeline.rates.recognised < 11
 
 
 def test_a_subscriber_that_sleeps_gets_the_newest_and_a_count(run: Callable[..., Pipeline]) -> None:
     pipeline = run(PageSpec(frames=12))
     subscription = pipeline.subscribe(maxlen=3)
     wait_for(lambda: pipeline.error is not None, "the end of the source")
-    wait_for(lambda: pipeline.captured == pipeline.recognised + pipeline.dropped, "the last frame")
+    wait_for(
+        lambda: pipeline.counts.at_work == 0,
+        "the last frame",
+    )
     results = [subscription.get(timeout=0.2) for _ in range(4)]
     assert results[3] is None
     assert pipeline.latest is not None
     assert results[2] is pipeline.latest
-    assert subscription.dropped >= pipeline.recognised - 3 - 1
+    assert subscription.dropped >= pipeline.counts.recognised - 3 - 1
     subscription.close()
     assert not pipeline._subscriptions
 
@@ -218,7 +221,7 @@ def test_a_source_that_fails_is_shown_counted_and_opened_again(
     pipeline = run(PageSpec(frames=2, fails=True))
     wait_for(lambda: pipeline.error == "A page: unplugged", "the failure")
     wait_for(lambda: pipeline.source_failures >= 3, "more of them")
-    wait_for(lambda: pipeline.captured >= 6, "frames after the failure")
+    wait_for(lambda: pipeline.counts.captured >= 6, "frames after the failure")
     pipeline.stop()
     assert Page.opened - opened == Page.closed - closed >= 3
 
@@ -229,7 +232,7 @@ def test_a_source_that_never_opens_leaves_the_rest_alive(run: Callable[..., Pipe
     assert pipeline.running
     assert pipeline.error == "A page: does not open"
     pipeline.set_source(PageSpec())
-    wait_for(lambda: pipeline.recognised > 0, "the other source")
+    wait_for(lambda: pipeline.counts.recognised > 0, "the other source")
     assert pipeline.error is None
 
 
@@ -244,8 +247,8 @@ def test_the_core_failing_is_shown_and_its_frames_count_as_dropped(
 
         patch.setattr(classifier, "classify", fail)
         wait_for(lambda: pipeline.error == "register STATUS holds 0x8", "the error")
-        dropped = pipeline.dropped
-        wait_for(lambda: pipeline.dropped > dropped, "further attempts")
+        dropped = pipeline.counts.dropped
+        wait_for(lambda: pipeline.counts.dropped > dropped, "further attempts")
     wait_for(lambda: pipeline.error is None, "recovery")
     assert pipeline.running
 
@@ -268,12 +271,12 @@ def test_pause_leaves_the_core_idle_and_resume_goes_on(
         assert busy.wait(5)
         pipeline.pause()
         assert not busy.is_set()
-        recognised = pipeline.recognised
+        recognised = pipeline.counts.recognised
         time.sleep(0.1)
-        assert pipeline.recognised - recognised <= 1  # published after the core was done
+        assert pipeline.counts.recognised - recognised <= 1  # published after the core was done
         assert pipeline.paused
         pipeline.resume()
-        wait_for(lambda stood=recognised: pipeline.recognised > stood + 1, "frames again")  # type: ignore[misc]
+        wait_for(lambda stood=recognised: pipeline.counts.recognised > stood + 1, "frames again")  # type: ignore[misc]
 
 
 def test_another_overlay_takes_over(
@@ -287,8 +290,8 @@ def test_another_overlay_takes_over(
         other = load(tmp_path / "other", device)
         pipeline.swap_classifier(other)
         assert pipeline.k == 2
-        stood = pipeline.recognised
-        wait_for(lambda: pipeline.recognised > stood + 1, "frames by the other one")
+        stood = pipeline.counts.recognised
+        wait_for(lambda: pipeline.counts.recognised > stood + 1, "frames by the other one")
         assert pipeline.error is None
         assert other.counters().frames_out > 0
         pipeline.stop()
@@ -298,12 +301,12 @@ def test_another_overlay_takes_over(
 def test_it_starts_again_after_a_stop(run: Callable[..., Pipeline]) -> None:
     pipeline = run(PageSpec())
     for _ in range(3):
-        stood = pipeline.recognised
-        wait_for(lambda stood=stood: pipeline.recognised > stood, "frames")  # type: ignore[misc]
+        stood = pipeline.counts.recognised
+        wait_for(lambda stood=stood: pipeline.counts.recognised > stood, "frames")  # type: ignore[misc]
         pipeline.stop()
         pipeline.stop()
         assert not pipeline.running
-        assert pipeline.captured == pipeline.recognised + pipeline.dropped
+        assert pipeline.counts.at_work == 0
         pipeline.start()
         pipeline.start()
         assert pipeline.running
@@ -336,7 +339,7 @@ def test_a_k_without_thresholds_is_refused(classifier: LoadedOverlay) -> None:
 
 def test_rates_and_latencies_are_none_at_first(classifier: LoadedOverlay) -> None:
     idle = Pipeline(classifier, PageSpec())
-    assert idle.fps_captured == idle.fps_recognised == 0
+    assert idle.rates.captured == idle.rates.recognised == 0
     assert idle.latency_p50 is idle.latency_p99 is None
     assert idle.latest is None
     assert not idle.running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from lutlens.board import contrast, pipeline, results
 from lutlens.board.driver import CoreError
 from lutlens.board.overlay import Scanner, load
 from lutlens.board.pipeline import Pipeline
-from lutlens.board.sources import PatternSpec, SourceSpec
+from lutlens.board.sources import Frame, PatternSpec, SourceSpec
 from lutlens.board.sources.pattern import draw
 from lutlens.board.streams import Stream
 from lutlens.host import overlay
@@ -23,7 +24,7 @@ from lutlens.host.devices import open_device
 from lutlens.host.scores import cells
 from support.networks import digits_lutnet
 from support.service import wait_for
-from support.squares import SquaresSpec, picture, squares_lutnet
+from support.squares import Squares, SquaresSpec, picture, squares_lutnet
 
 PATTERN = PatternSpec(width=160, height=48, frames=32)
 
@@ -66,7 +67,7 @@ def run(scanner: Scanner) -> Iterator[Callable[..., Pipeline]]:
     for used in started:
         used.stop()
         assert not used.running
-        assert used.captured == used.recognised + used.dropped
+        assert used.counts.at_work == 0
     assert scanner._core.streams == []
 
 
@@ -74,7 +75,7 @@ def run(scanner: Scanner) -> Iterator[Callable[..., Pipeline]]:
 def test_a_cameras_frames_are_scanned_and_followed(run: Callable[..., Pipeline]) -> None:
     pipeline = run(SquaresSpec())
     subscription = pipeline.subscribe(maxlen=200)
-    wait_for(lambda: pipeline.recognised >= 20, "frames")
+    wait_for(lambda: pipeline.counts.recognised >= 20, "frames")
     pipeline.stop()
     shown = [result for _ in range(200) if (result := subscription.get(0)) is not None]
     assert pipeline.error is None
@@ -107,9 +108,9 @@ def test_a_pattern_is_replayed_and_every_frame_recorded(run: Callable[..., Pipel
     pipeline = run(PATTERN)
     assert pipeline.replaying
     subscription = pipeline.subscribe(maxlen=4000)
-    wait_for(lambda: pipeline.recognised >= 300, "frames")
-    assert pipeline.fps_captured > 0
-    assert pipeline.fps_recognised > 0
+    wait_for(lambda: pipeline.counts.recognised >= 300, "frames")
+    assert pipeline.rates.captured > 0
+    assert pipeline.rates.recognised > 0
     recorded = pipeline.history.snapshot()
     numbers = [frame.sequence for frame in recorded]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -131,18 +132,90 @@ def test_a_pattern_is_replayed_and_every_frame_recorded(run: Callable[..., Pipel
     while (result := subscription.get(0)) is not None:
         shown.append(result.sequence)
     assert shown == sorted(set(shown))
-    assert len(shown) == pipeline.shown <= pipeline.recognised
-    assert pipeline.dropped == pipeline.captured - pipeline.recognised
+    assert len(shown) == pipeline.counts.shown <= pipeline.counts.recognised
+
+
+def test_frames_of_the_next_source_are_later_than_those_of_a_replay(
+    run: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Stream.collect
+
+    def slow(self: Stream, wait_s: float = 0.0) -> Any:
+        scans = real(self, wait_s)
+        time.sleep(0.1)  # a camera is opened and gives frames meanwhile
+        return scans
+
+    monkeypatch.setattr(Stream, "collect", slow)
+    pipeline = run(PATTERN)
+    for source in (SquaresSpec(fps=200), PATTERN, SquaresSpec(fps=200)):
+        stood = pipeline.counts.shown
+        wait_for(lambda stood=stood: pipeline.counts.shown > stood + 2, "frames")  # type: ignore[misc]
+        pipeline.set_source(source)
+    stood = pipeline.counts.shown
+    wait_for(lambda: pipeline.counts.shown > stood + 2, "frames")
+    recorded = pipeline.history.snapshot()
+    assert len({frame.result().image.shape for frame in recorded}) == 2
+    numbers = [frame.sequence for frame in recorded]
+    assert numbers == sorted(set(numbers))
+    times = [frame.captured_at for frame in recorded]
+    assert times == sorted(times)
+
+
+def test_a_frame_that_comes_after_the_change_is_not_shown_as_the_next_sources(
+    run: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, late = Squares.read, Frame(picture(64, 64, []))
+    reading, arrives, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def read(self: Squares) -> Frame:
+        if gone.is_set():
+            time.sleep(0.1)  # until then nothing takes the late frame's place
+            return real(self)
+        reading.set()
+        arrives.wait(20)
+        return late
+
+    monkeypatch.setattr(Squares, "read", read)
+    monkeypatch.setattr(Squares, "close", lambda self: gone.set())
+    pipeline = run(SquaresSpec())
+    subscription = pipeline.subscribe(maxlen=4000)
+    assert reading.wait(5)
+    pipeline.set_source(PATTERN)
+    wait_for(lambda: pipeline.counts.shown > 0, "the pattern")
+    arrives.set()
+    assert gone.wait(5)
+    pipeline.set_source(SquaresSpec(fps=200))
+    stood = pipeline.counts.shown
+    wait_for(lambda: pipeline.counts.shown > stood + 5, "squares")
+    shapes = set()
+    while (result := subscription.get(0)) is not None:
+        shapes.add(result.image.shape)
+    assert shapes == {(48, 160, 3), (120, 160, 3)}
+
+
+def test_a_pause_is_no_time_of_frames(run: Callable[..., Pipeline], scanner: Scanner) -> None:
+    pipeline = run(PATTERN)
+    wait_for(lambda: pipeline.counts.recognised >= 20, "frames")
+    pipeline.pause()
+    assert scanner._core.streams == []
+    assert pipeline.counts.at_work == 0
+    last = pipeline.history.snapshot()[-1]
+    time.sleep(0.3)
+    resumed = time.monotonic()
+    pipeline.resume()
+    wait_for(lambda: pipeline.history.snapshot()[-1].sequence > last.sequence + 20, "frames")
+    later = [f for f in pipeline.history.snapshot() if f.sequence > last.sequence]
+    assert all(frame.captured_at >= resumed for frame in later)
 
 
 def test_history_is_bounded(run: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "HISTORY_FRAMES", 50)
     pipeline = run(PATTERN)
-    wait_for(lambda: pipeline.recognised >= 200, "frames")
+    wait_for(lambda: pipeline.counts.recognised >= 200, "frames")
     assert 0 < len(pipeline.history.snapshot()) <= 50 + PATTERN.frames
     monkeypatch.setattr(results, "HISTORY_BYTES", 1)
-    stood = pipeline.recognised
-    wait_for(lambda: pipeline.recognised > stood + 40, "frames")
+    stood = pipeline.counts.recognised
+    wait_for(lambda: pipeline.counts.recognised > stood + 40, "frames")
     assert len(pipeline.history.snapshot()) <= PATTERN.frames
 
 
@@ -150,7 +223,7 @@ def test_a_core_that_fails_in_a_replay_is_shown_and_begun_anew(
     run: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = run(PATTERN)
-    wait_for(lambda: pipeline.recognised > 0, "frames")
+    wait_for(lambda: pipeline.counts.recognised > 0, "frames")
     with monkeypatch.context() as patch:
 
         def fail(self: Stream, wait_s: float = 0.0) -> Any:
@@ -158,9 +231,9 @@ def test_a_core_that_fails_in_a_replay_is_shown_and_begun_anew(
 
         patch.setattr(Stream, "collect", fail)
         wait_for(lambda: pipeline.error == "register STATUS holds 0x8", "the error")
-    stood = pipeline.recognised
-    wait_for(lambda: pipeline.error is None and pipeline.recognised > stood, "recovery")
-    assert pipeline.dropped > 0
+    stood = pipeline.counts.recognised
+    wait_for(lambda: pipeline.error is None and pipeline.counts.recognised > stood, "recovery")
+    assert pipeline.counts.dropped > 0
     assert pipeline.running
 
 
@@ -171,28 +244,28 @@ def test_other_users_of_the_core_do_not_disturb_a_replay(
     image = picture(14, 14, [(2, 2, 10, 10)])[np.newaxis, ..., 0]
     for _ in range(20):
         assert scanner.classify(image, k=2).classes.tolist() == [1]
-    wait_for(lambda: pipeline.recognised > 100, "frames")
+    wait_for(lambda: pipeline.counts.recognised > 100, "frames")
     assert pipeline.error is None
-    assert pipeline.dropped == 0
+    assert pipeline.counts.dropped == 0
 
 
 def test_an_overlay_for_single_images_shows_the_pattern_at_its_own_pace(
     scanner: Scanner, run: Callable[..., Pipeline], tmp_path: Path
 ) -> None:
     pipeline = run(PATTERN)
-    wait_for(lambda: pipeline.recognised > 0, "frames")
+    wait_for(lambda: pipeline.counts.recognised > 0, "frames")
     digits_lutnet(2).save(tmp_path / "net.lutnet")
     overlay.generate(tmp_path / "net.lutnet", tmp_path / "net")
     with open_device("model") as device:
         other = load(tmp_path / "net", device)
         pipeline.swap_classifier(other)
         assert not pipeline.replaying
-        stood = pipeline.captured
-        wait_for(lambda: pipeline.captured > stood + 5, "frames by the other one")
-        assert pipeline.fps_captured < 1000
+        stood = pipeline.counts.captured
+        wait_for(lambda: pipeline.counts.captured > stood + 5, "frames by the other one")
+        assert pipeline.rates.captured < 1000
         pipeline.swap_classifier(scanner)
-        stood = pipeline.recognised
-        wait_for(lambda: pipeline.recognised > stood + 5, "the replay again")
+        stood = pipeline.counts.recognised
+        wait_for(lambda: pipeline.counts.recognised > stood + 5, "the replay again")
         pipeline.stop()
         other.close()
 
@@ -219,15 +292,16 @@ def test_seconds_of_pauses_and_changes_lose_no_frame_and_no_memory(
         pipeline.resume()
         time.sleep(rng.uniform(0, 0.2))
         most.append(int(mapped.sum()))
-        at_work = pipeline.captured - pipeline.recognised - pipeline.dropped
-        assert 0 <= at_work <= PATTERN.frames + 2
+        assert 0 <= pipeline.counts.at_work <= PATTERN.frames + 2
     assert pipeline.error is None
     pipeline.stop()
-    assert pipeline.captured == pipeline.recognised + pipeline.dropped
-    assert pipeline.recognised > 5
-    numbers = []
+    assert pipeline.counts.at_work == 0
+    assert pipeline.counts.recognised > 5
+    numbers, times = [], []
     while (result := subscription.get(0)) is not None:
         numbers.append(result.sequence)
-    assert len(numbers) == pipeline.shown
+        times.append(result.captured_at)
+    assert len(numbers) == pipeline.counts.shown
     assert numbers == sorted(set(numbers))
+    assert times == sorted(times)
     assert max(most[len(most) // 2 :]) <= max(most[: len(most) // 2])

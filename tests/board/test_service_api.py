@@ -94,14 +94,14 @@ def test_pause_stops_recognition_and_resume_begins_it(
     wait_for(lambda: _still(pipeline), "recognition to stop")
     assert client.get("/readyz").status_code == 200
     assert client.patch("/api/v1/settings", json={"paused": False}).json()["paused"] is False
-    stood = pipeline.recognised
-    wait_for(lambda: pipeline.recognised > stood, "recognition to begin again")
+    stood = pipeline.counts.recognised
+    wait_for(lambda: pipeline.counts.recognised > stood, "recognition to begin again")
 
 
 def _still(pipeline: Pipeline) -> bool:
-    before = pipeline.recognised
+    before = pipeline.counts.recognised
     time.sleep(0.3)
-    return pipeline.recognised == before
+    return pipeline.counts.recognised == before
 
 
 @pytest.mark.parametrize(
@@ -297,8 +297,8 @@ def test_another_overlay_can_be_loaded(client: TestClient, desk: Desk) -> None:
     assert answer.json()["loaded"] is True
     status = client.get("/api/v1/status").json()
     assert status["overlay"]["name"] == second
-    stood = desk.pipeline.recognised
-    wait_for(lambda: desk.pipeline.recognised > stood, "recognition with the other overlay")
+    stood = desk.pipeline.counts.recognised
+    wait_for(lambda: desk.pipeline.counts.recognised > stood, "recognition with the other overlay")
     assert client.post(f"/api/v1/overlays/{first}/load").status_code == 200
 
 
@@ -318,8 +318,8 @@ def test_a_broken_overlay_leaves_the_former_running(client: TestClient, desk: De
     finally:
         vectors.write_bytes(whole)
     assert client.get("/api/v1/status").json()["overlay"]["name"] == first
-    stood = desk.pipeline.recognised
-    wait_for(lambda: desk.pipeline.recognised > stood, "recognition after the failure")
+    stood = desk.pipeline.counts.recognised
+    wait_for(lambda: desk.pipeline.counts.recognised > stood, "recognition after the failure")
 
 
 def test_the_card_holds_figures_and_text(client: TestClient, desk: Desk) -> None:

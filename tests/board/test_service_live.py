@@ -118,15 +118,15 @@ def test_mjpeg_is_a_series_of_pictures(server: LiveServer) -> None:
 def test_a_viewer_that_does_not_read_slows_nobody(desk: Desk) -> None:
     settings = ServiceSettings(jpeg_quality=100)  # large pictures fill the kernel's buffers soon
     with LiveServer(desk.another(settings)) as server:
-        wait_for(lambda: desk.pipeline.fps_recognised > 0, "frames")
+        wait_for(lambda: desk.pipeline.rates.recognised > 0, "frames")
         _idle_beside_attentive(desk, server)
 
 
 def _idle_beside_attentive(desk: Desk, server: LiveServer) -> None:
     def recognised_in(seconds: float) -> int:
-        before = desk.pipeline.recognised
+        before = desk.pipeline.counts.recognised
         time.sleep(seconds)
-        return desk.pipeline.recognised - before
+        return desk.pipeline.counts.recognised - before
 
     alone = recognised_in(2)
     with socket.socket() as idle:

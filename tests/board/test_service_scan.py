@@ -150,12 +150,11 @@ def test_a_replay_is_said_to_be_one(desk: Desk, client: TestClient) -> None:
     assert client.get(f"{API}/status").json()["source"]["replayed"] is False
     client.put(f"{API}/source", json={"name": "pattern"})
     try:
-        wait_for(lambda: desk.pipeline.replaying and desk.pipeline.fps_shown > 0, "the pattern")
+        wait_for(lambda: desk.pipeline.replaying and desk.pipeline.rates.shown > 0, "the pattern")
         status = client.get(f"{API}/status").json()
         assert status["source"]["replayed"] is True
         assert status["source"]["kind"] == "pattern"
-        rates = status["rates"]  # each read at a moment of its own
-        assert 1.1 * rates["recognised"] >= rates["shown"] > 0
+        assert status["rates"]["recognised"] >= status["rates"]["shown"] > 0
     finally:
         client.put(f"{API}/source", json={"name": "squares"})
 
@@ -175,6 +174,7 @@ def recording(desk: Desk, client: TestClient) -> dict[str, Any]:
 def test_the_frozen_stays_as_it_was(client: TestClient, recording: dict[str, Any]) -> None:
     where = f"{API}/recordings/{recording['id']}"
     assert recording["frames"] == len(recording["sequences"]) == len(recording["times_ms"])
+    assert recording["times_ms"] == sorted(recording["times_ms"])
     last = recording["frames"] - 1
     for index in (0, last, 0):
         result = client.get(f"{where}/frames/{index}?map=true").json()

@@ -14,7 +14,7 @@ from types import TracebackType
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from lutlens.board import contrast, replay
+from lutlens.board import contrast
 from lutlens.board.overlay import load
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.service.app import create_app
@@ -121,11 +121,8 @@ class Desk:
         # Squares as they are: local contrast leaves of filled ones their edges.
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(contrast, "normalise", lambda grey: grey)
-            try:
-                with cls._around(folder, SCANNED, start=start) as desk:
-                    yield desk
-            finally:
-                replay._prepared.cache_clear()  # what it keeps was made with this patch
+            with cls._around(folder, SCANNED, start=start) as desk:
+                yield desk
 
     @classmethod
     @contextmanager

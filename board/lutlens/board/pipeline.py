@@ -14,7 +14,8 @@ import time
 
 from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.detection import Detection, Detector, RegionDetector
-from lutlens.board.rates import Latencies, Rate
+from lutlens.board.driver import CoreError
+from lutlens.board.rates import Counts, Latencies, Meter, Rates
 from lutlens.board.replay import TICK_S, Replay
 from lutlens.board.results import FrameResult, History, Recorded, Subscription
 from lutlens.board.scan_detection import ScanDetector
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 class Pipeline:
     """Runs from `start` to `stop`. Attributes without a method to change them are for reading.
 
-    captured: frames from the source, or given to the core in a replay.
-    recognised, dropped: of these; captured = recognised + dropped + those at work (two at most; in a replay,
-        as many as the ring holds).
-    shown: results that subscribers were offered; in a replay only the newest at every look.
     source_failures: how often the source could not be opened, or failed.
     error: what is wrong with the source or the core right now; None if nothing is.
     k, min_margin: may be set at any time; detections with a smaller margin are left out.
@@ -59,13 +56,12 @@ class Pipeline:
             offered = sorted(classifier.manifest.thresholds)
             raise ValueError(f"k: {self.k}; this overlay has thresholds for K = {offered}")
         self.min_margin = min_margin
-        self.captured = self.recognised = self.dropped = self.shown = self.source_failures = 0
+        self.source_failures = 0
         self.latest: FrameResult | None = None
         self.history = History()
         self._centre_box = centre_box
         self._detector: Detector | None = None
         self._replay: Replay | None = None
-        self._numbered = 0  # the last frame's number; those of cameras and replays ascend together
         self._spec = source
         self._source_error: str | None = None
         self._core_error: str | None = None
@@ -76,7 +72,7 @@ class Pipeline:
         self._stop = threading.Event()  # of this run: a thread that was left behind keeps its own
         self._threads: list[threading.Thread] = []
         self._subscriptions: list[Subscription] = []
-        self._capture_rate, self._recognise_rate, self._show_rate = Rate(), Rate(), Rate()
+        self._meter = Meter()
         self._latencies = Latencies()
 
     def start(self) -> None:
@@ -120,21 +116,30 @@ class Pipeline:
         return self._spec
 
     @property
-    def fps_captured(self) -> float:
-        return self._capture_rate.per_second
+    def counts(self) -> Counts:
+        """Frames so far.
+
+        captured: from the source, or given to the core in a replay.
+        recognised, dropped: of these; captured = recognised + dropped + those at work (two at most; in a replay,
+            as many as the ring holds).
+        shown: results that subscribers were offered; in a replay only the newest at every look.
+        """
+        return self._meter.counts
 
     @property
-    def fps_recognised(self) -> float:
-        return self._recognise_rate.per_second
-
-    @property
-    def fps_shown(self) -> float:
-        return self._show_rate.per_second
+    def rates(self) -> Rates:
+        """The same, a second."""
+        return self._meter.rates
 
     @property
     def replaying(self) -> bool:
         """Whether the core replays a pattern from memory, at its own rate."""
         return isinstance(self._spec, PatternSpec) and isinstance(self.classifier, Scanner)
+
+    @property
+    def _replays(self) -> bool:
+        """Whether a replay is wanted, or one that was wanted still has the core."""
+        return self.replaying or self._replay is not None
 
     @property
     def latency_p50(self) -> float | None:
@@ -151,7 +156,11 @@ class Pipeline:
             self._paused = True
             self._drop_newest()
         with self._working:
-            pass
+            if self._replay is not None:
+                try:
+                    self._replay.rest()
+                except CoreError as error:  # it hangs: whoever goes on will find the same
+                    log.warning("%s", error)
 
     def resume(self) -> None:
         with self._changed:
@@ -159,10 +168,10 @@ class Pipeline:
             self._changed.notify_all()
 
     def set_source(self, source: SourceSpec) -> None:
-        """Go on with another source."""
+        """Go on with another source; all its frames are captured after those of the one before."""
         with self._changed:
-            self._spec, self._reopen = source, True
-            self._changed.notify_all()
+            self._spec = source
+            self._begin_anew()
         self._latencies.clear()
 
     def swap_classifier(self, classifier: LoadedOverlay) -> None:
@@ -170,8 +179,8 @@ class Pipeline:
         with self._working:
             self._release()
             with self._changed:
-                self.classifier, self._reopen = classifier, True
-                self._changed.notify_all()
+                self.classifier = classifier
+                self._begin_anew()
             offered = classifier.manifest.thresholds
             self.k = min(offered, key=lambda k: (abs(k - self.k), k))
             self._core_error = None
@@ -187,10 +196,16 @@ class Pipeline:
         with self._changed:
             self._subscriptions = [s for s in self._subscriptions if s is not subscription]
 
+    def _begin_anew(self) -> None:
+        """Open the source again; no frame from before is recognised any more."""
+        self._reopen = True
+        self._drop_newest()
+        self._changed.notify_all()
+
     def _drop_newest(self) -> None:
         if self._newest is not None:
             self._newest = None
-            self.dropped += 1
+            self._meter.add(dropped=1)
 
     def _capture(self, stop: threading.Event) -> None:
         """Keep the newest frame on offer; open the source again, ever more patiently, when it fails."""
@@ -201,7 +216,8 @@ class Pipeline:
                 spec, self._reopen = self._spec, False
                 if self.replaying:
                     self._source_error = None
-                    self._changed.wait_for(lambda: stop.is_set() or self._reopen)
+                self._changed.wait_for(lambda: stop.is_set() or self._reopen or not self._replays)
+                if stop.is_set() or self._reopen:
                     continue
             try:
                 source = spec.open()
@@ -227,11 +243,10 @@ class Pipeline:
                 self._source_error = f"{self._spec.description}: has ended"
                 self._changed.wait_for(lambda: stop.is_set() or self._reopen)
                 return False
-            self.captured += 1
-            self._capture_rate.tick()
+            number = self._meter.add(captured=1).captured
             self._drop_newest()
-            self._newest = (self.captured, frame)
-            if self._paused:
+            self._newest = (number, frame)
+            if self._paused or self._reopen or stop.is_set():
                 self._drop_newest()
             self._changed.notify_all()
             self._changed.wait_for(lambda: stop.is_set() or self._reopen or not self._paused)
@@ -244,7 +259,7 @@ class Pipeline:
                     lambda: (
                         stop.is_set()
                         or self._newest is not None
-                        or (self.replaying and not self._paused)
+                        or (not self._paused if self.replaying else self._replays)
                     )
                 )
             if stop.is_set():
@@ -254,7 +269,7 @@ class Pipeline:
             began = time.monotonic()
             try:
                 with self._working:
-                    result = self._look() if self.replaying else self._next_result()
+                    result = self._look() if self._replays else self._next_result()
                 self._core_error = None
             except Exception as error:  # as above
                 log.warning("%s", error)
@@ -271,23 +286,19 @@ class Pipeline:
         with self._changed:
             if self._newest is None:  # the pipeline was paused
                 return None
-            (captured, frame), self._newest = self._newest, None
-        # The frames of a replay that has just ended may not have been counted when this one was captured.
-        sequence = self._numbered = max(captured, self._numbered + 1)
+            (sequence, frame), self._newest = self._newest, None
         try:
             result = self._result(sequence, frame)
         except Exception:
-            self._count(dropped=1)
+            self._meter.add(dropped=1)
             self._release()
             raise
-        self._count(recognised=1)
+        self._meter.add(recognised=1, shown=1)
         recorded = Recorded(sequence, frame.captured_at, lambda: result)
         self.history.add([recorded], frame.image.nbytes)
         return result
 
     def _result(self, sequence: int, frame: Frame) -> FrameResult:
-        if self._replay is not None:
-            self._release()
         if self._detector is None:
             self._detector = (
                 ScanDetector(self.classifier)
@@ -307,51 +318,35 @@ class Pipeline:
 
     def _look(self) -> FrameResult | None:
         """Look at what the core did with the pattern; the newest of it, if there is any."""
-        spec, settings = self._spec, (self.k, self.min_margin)
-        if self._paused or not isinstance(spec, PatternSpec):
+        replay = self._replay
+        if not replay or (replay.scanner, replay.spec) != (self.classifier, self._spec):
             self._release()
-            return None
-        assert isinstance(self.classifier, Scanner)
-        if self._replay is None or self._replay.settings != (spec, *settings):
-            self._release()
-            with self._changed:
-                self._drop_newest()  # of the source before
-                first = max(self.captured, self._numbered) + 1
-            self._replay = Replay(self.classifier, spec, *settings, first=first)
-        try:
-            look = self._replay.look()
-        except Exception:
-            self._release()
-            raise
-        self._count(look.given, look.recognised, look.dropped)
-        if look.recorded:
-            self._numbered = look.recorded[-1].sequence
+        with self._changed:
+            scanner, spec = self.classifier, self._spec
+            if self._paused or not (isinstance(scanner, Scanner) and isinstance(spec, PatternSpec)):
+                return None
+            if self._replay is None:
+                first = self._meter.counts.captured + 1
+                self._replay = Replay(scanner, spec, self._meter, first=first)
+        look = self._replay.look(self.k, self.min_margin)
         self.history.add(look.recorded, look.size)
         return look.shown
 
     def _release(self) -> None:
         """Give back what the core's memory is used for; a later frame takes it anew."""
         detector, self._detector = self._detector, None
-        replay, self._replay = self._replay, None
         if detector is not None:
             detector.close()
-        if replay is not None:
-            self._count(*replay.close())
-
-    def _count(self, captured: int = 0, recognised: int = 0, dropped: int = 0) -> None:
-        with self._changed:
-            self.captured += captured
-            self.recognised += recognised
-            self.dropped += dropped
-        self._capture_rate.tick(captured)
-        self._recognise_rate.tick(recognised)
+        if self._replay is not None:
+            try:
+                self._replay.rest()
+            finally:
+                with self._changed:
+                    self._replay = None
+                    self._changed.notify_all()
 
     def _publish(self, result: FrameResult) -> None:
-        with self._changed:
-            self.shown += 1
-            subscriptions = self._subscriptions
         self.latest = result
-        self._show_rate.tick()
         self._latencies.add(result.latency_ms)
-        for subscription in subscriptions:
+        for subscription in self._subscriptions:
             subscription.put(result)

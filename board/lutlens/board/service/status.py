@@ -33,6 +33,7 @@ class StatusCache:
     async def current(self, core: Context) -> models.Status:
         """The status now. Its counters may be from a moment ago."""
         pipeline = core.pipeline
+        counts, rates = pipeline.counts, pipeline.rates
         classifier = pipeline.classifier
         counters = await self._hardware(core)
         kind = classifier.device_name
@@ -52,22 +53,9 @@ class StatusCache:
                 error=pipeline.error,
             ),
             settings=settings_of(pipeline),
-            rates=models.Rates(
-                captured=pipeline.fps_captured,
-                recognised=pipeline.fps_recognised,
-                shown=pipeline.fps_shown,
-            ),
-            counts=models.Counts(
-                captured=pipeline.captured,
-                recognised=pipeline.recognised,
-                dropped=pipeline.dropped,
-                shown=pipeline.shown,
-                source_failures=pipeline.source_failures,
-            ),
-            latency=models.Latency(
-                p50_ms=pipeline.latency_p50 if pipeline.recognised else None,
-                p99_ms=pipeline.latency_p99 if pipeline.recognised else None,
-            ),
+            rates=models.Rates(**rates._asdict()),
+            counts=models.Counts(**counts._asdict(), source_failures=pipeline.source_failures),
+            latency=models.Latency(p50_ms=pipeline.latency_p50, p99_ms=pipeline.latency_p99),
             hardware=counters,
             viewers=core.hub.viewers,
             token_required=core.settings.token is not None,
