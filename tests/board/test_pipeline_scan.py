@@ -97,6 +97,19 @@ def test_a_cameras_frames_are_scanned_and_followed(run: Callable[..., Pipeline])
 
 
 @pytest.mark.usefixtures("grey_levels")
+def test_another_sources_digits_are_others(run: Callable[..., Pipeline]) -> None:
+    pipeline = run(SquaresSpec(fps=20))
+    wait_for(lambda: bool(pipeline.latest and pipeline.latest.detections), "a square")
+    before = pipeline.latest
+    assert before is not None
+    pipeline.set_source(SquaresSpec(fps=21))  # its square begins where the other one just was
+    last = pipeline.counts.captured
+    wait_for(lambda: bool(pipeline.latest and pipeline.latest.sequence > last + 2), "frames")
+    assert pipeline.latest is not None
+    assert pipeline.latest.detections[0].track != before.detections[0].track
+
+
+@pytest.mark.usefixtures("grey_levels")
 def test_weak_detections_are_left_out(run: Callable[..., Pipeline]) -> None:
     pipeline = run(SquaresSpec())
     wait_for(lambda: bool(pipeline.latest and pipeline.latest.detections), "a detection")

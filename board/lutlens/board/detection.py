@@ -71,7 +71,7 @@ class Detector(ABC):
         """
 
     def close(self) -> None:  # noqa: B027, most hold nothing
-        """Free what it holds."""
+        """Free what it holds, and forget the digits that it followed; it may be used again."""
 
 
 class RegionDetector(Detector):

@@ -68,7 +68,7 @@ class Pipeline:
         self._newest: tuple[int, Frame] | None = None
         self._changed = threading.Condition()
         self._working = threading.Lock()  # held while a frame is at the core
-        self._paused = self._reopen = False
+        self._paused = self._reopen = self._anew = False
         self._stop = threading.Event()  # of this run: a thread that was left behind keeps its own
         self._threads: list[threading.Thread] = []
         self._subscriptions: list[Subscription] = []
@@ -197,8 +197,8 @@ class Pipeline:
             self._subscriptions = [s for s in self._subscriptions if s is not subscription]
 
     def _begin_anew(self) -> None:
-        """Open the source again; no frame from before is recognised any more."""
-        self._reopen = True
+        """Open the source again; no frame from before is recognised any more, no digit from before followed."""
+        self._reopen = self._anew = True
         self._drop_newest()
         self._changed.notify_all()
 
@@ -287,7 +287,10 @@ class Pipeline:
             if self._newest is None:  # the pipeline was paused
                 return None
             (sequence, frame), self._newest = self._newest, None
+            anew, self._anew = self._anew, False
         try:
+            if anew and self._detector is not None:
+                self._detector.close()
             result = self._result(sequence, frame)
         except Exception:
             self._meter.add(dropped=1)
