@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from lutlens.board import scanning
 from lutlens.board.detection import ClassMap
+from lutlens.board.driver import CoreTimeout
 from lutlens.board.results import FrameResult, History, Recorded
 from lutlens.board.service import past, present, recordings
 from lutlens.board.service.errors import RequestError
@@ -157,6 +158,20 @@ def test_a_replay_is_said_to_be_one(desk: Desk, client: TestClient) -> None:
         assert status["rates"]["recognised"] >= status["rates"]["shown"] > 0
     finally:
         client.put(f"{API}/source", json={"name": "squares"})
+
+
+def test_a_core_that_hangs_keeps_no_overlay_out(
+    desk: Desk, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang() -> None:
+        raise CoreTimeout("register STATUS holds 0x2, waited 10 s for 0x0")
+
+    hung = desk.pipeline.classifier
+    monkeypatch.setattr(hung._driver, "halt", hang)
+    assert client.post(f"{API}/overlays/{desk.names[0]}/load").json()["loaded"] is True
+    assert desk.pipeline.classifier is not hung
+    stood = desk.pipeline.counts.recognised
+    wait_for(lambda: desk.pipeline.counts.recognised > stood, "frames")
 
 
 # Slow motion

@@ -151,16 +151,15 @@ class Pipeline:
         return self._latencies.percentile(99)
 
     def pause(self) -> None:
-        """Capture no more; returns when the core is idle."""
+        """Capture no more; returns when the core is idle, and none of its memory in use."""
         with self._changed:
             self._paused = True
             self._drop_newest()
         with self._working:
-            if self._replay is not None:
-                try:
-                    self._replay.rest()
-                except CoreError as error:  # it hangs: whoever goes on will find the same
-                    log.warning("%s", error)
+            try:
+                self._rest()
+            except CoreError as error:  # it hangs: whoever goes on will find the same
+                log.warning("%s", error)
 
     def resume(self) -> None:
         with self._changed:
@@ -335,18 +334,21 @@ class Pipeline:
         self.history.add(look.recorded, look.size)
         return look.shown
 
-    def _release(self) -> None:
-        """Give back what the core's memory is used for; a later frame takes it anew."""
-        detector, self._detector = self._detector, None
-        if detector is not None:
-            detector.close()
+    def _rest(self) -> None:
+        """Give back what the core's memory is used for; the next frame takes it anew. Raises CoreError."""
+        if self._detector is not None:
+            self._detector.close()
         if self._replay is not None:
-            try:
-                self._replay.rest()
-            finally:
-                with self._changed:
-                    self._replay = None
-                    self._changed.notify_all()
+            self._replay.rest()
+
+    def _release(self) -> None:
+        """Let go of whatever used the core. Raises CoreError."""
+        try:
+            self._rest()
+        finally:
+            with self._changed:
+                self._detector = self._replay = None
+                self._changed.notify_all()
 
     def _publish(self, result: FrameResult) -> None:
         self.latest = result

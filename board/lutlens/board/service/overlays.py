@@ -74,9 +74,9 @@ class OverlayShelf:
     def load(self, name: str, pipeline: Pipeline) -> LoadedOverlay:
         """Load an offered overlay and let the pipeline use it. Blocking, seconds.
 
-        Loading replaces what is in the programmable logic, so recognition pauses meanwhile; if it
-        fails, the overlay before comes back. Raises KeyError for a name that is not offered,
-        OverlayBusy, OverlayFailed.
+        Loading replaces what is in the programmable logic, so recognition pauses meanwhile, and the
+        overlay before is closed, even if its core hangs; if loading fails, that one comes back.
+        Raises KeyError for a name that is not offered, OverlayBusy, OverlayFailed.
         """
         directory = self._directories[name]
         if not self._changing.acquire(blocking=False):
@@ -87,7 +87,6 @@ class OverlayShelf:
             # What is wrong with the files shows before the running core is touched.
             Manifest.load(directory).verify(directory)
             pipeline.pause()
-            pipeline.classifier.close()
             try:
                 classifier = self._load(directory)
             except Exception as error:
