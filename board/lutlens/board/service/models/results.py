@@ -54,7 +54,9 @@ class Detection(Recognition):
         int | None,
         Field(
             description="The digit's number, the same from frame to frame; null where digits are "
-            "not followed: by cores that take single images, and in frames that were not shown.",
+            "not followed: by cores that take single images, and in frames of a replay that were "
+            "not shown, because following takes several times as long as the core. Their boxes are "
+            "those of the frame alone, where followed ones are smoothed over the shown frames.",
             examples=[12],
         ),
     ] = None
