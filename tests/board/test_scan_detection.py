@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lutlens.board import contrast, scan_detection, scanning, windows
 from lutlens.board.overlay import Scanner, load
-from lutlens.board.scan_detection import Layout, ScanDetector, layout, scaled, scan, search
+from lutlens.board.scan_detection import Layout, ScanDetector, layout, scan, search
 from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.devices import open_device
@@ -79,7 +79,7 @@ def test_bands_give_the_map_of_the_whole(scanner: Scanner) -> None:
     executor = Executor(squares_lutnet())
     listed = scanned.windows()
     for i, size in enumerate(plan.scales):
-        copy = contrast.normalise(scaled(np.asarray(grey, np.uint8), size))
+        copy = contrast.normalise(windows.scaled(np.asarray(grey, np.uint8), size))
         right = cells(executor.scores(copy[np.newaxis], k=2)[0])
         assert listed[i].tolist() == scanning.peaks(right, 0, 1).tolist()
         if i == 0:

@@ -55,7 +55,7 @@ class Layout:
     @property
     def factors(self) -> list[tuple[float, float]]:
         """Pixels of the picture for one of each scale, x and y."""
-        return [(self.picture[0] / w, self.picture[1] / h) for w, h in self.scales]
+        return windows.factors(self.picture, self.scales)
 
 
 def layout(scanner: Scanner, picture: Size, k: int, largest: float = LARGEST) -> Layout:
@@ -179,15 +179,9 @@ def search(scanner: Scanner, image: Image, k: int) -> Found:
 def scan(stream: Stream, plan: Layout, image: Image) -> Scanned:
     """Put a picture, BGR uint8 `[h, w, 3]`, through the core, its local contrast at every scale. Raises CoreError."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    copies = [contrast.normalise(scaled(grey, size)) for size in plan.scales]
+    copies = [contrast.normalise(windows.scaled(grey, size)) for size in plan.scales]
     frames = [copies[band.scale][band.top : band.top + band.height] for band in plan.bands]
     return Scanned(plan, copies, stream.scan(frames))
-
-
-def scaled(grey: Grey, size: Size) -> Grey:
-    if size == (grey.shape[1], grey.shape[0]):
-        return grey
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def found(

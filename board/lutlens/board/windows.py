@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from lutlens.board import mnist, scanning
@@ -27,6 +28,7 @@ FOUND = np.dtype(
 """box: x, y of the top left corner, width, height; pixels of the picture. digit: class. scale: of the strongest window,
 as are margin (over the second best class) and score. support: margins of all windows that agree, added."""
 
+Grey = npt.NDArray[np.uint8]
 Detections = npt.NDArray[np.void]
 """`FOUND` `[n]`, of one frame."""
 Windows = npt.NDArray[np.void]
@@ -48,15 +50,14 @@ def pyramid(
     *,
     image: tuple[int, int],
     largest: float,
-    limit: int = scanning.MAX_SCALES,
 ) -> list[tuple[int, int]]:
     """Width and height of the copies of a picture in which digits are looked for, the picture itself first.
 
     image: height and width of a window. largest: longer side of the largest digits looked for, pixels of the picture.
-    limit: at most so many copies. There is always one; the others are at least as large as a window.
+    There are at most as many copies as the core takes, and always one; the others are at least as large as a window.
     """
     sizes = [(width, height)]
-    while len(sizes) < limit:
+    while len(sizes) < scanning.MAX_SCALES:
         factor = SCALE_STEP ** len(sizes)
         # The scale before finds digits up to the geometric mean of its own size and this one's.
         if largest <= FIELD * max(image) * factor / SCALE_STEP**0.5:
@@ -71,9 +72,18 @@ def pyramid(
     return sizes
 
 
-def factors(sizes: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
-    """For `detections`: pixels of the first of `pyramid`'s copies for one pixel of each, x and y."""
-    width, height = sizes[0]
+def scaled(grey: Grey, size: tuple[int, int]) -> Grey:
+    """A picture, uint8 `[h, w]`, in one of the sizes of its pyramid: width and height."""
+    if size == (grey.shape[1], grey.shape[0]):
+        return grey
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def factors(
+    picture: tuple[int, int], sizes: Sequence[tuple[int, int]]
+) -> list[tuple[float, float]]:
+    """For `detections`: pixels of a picture for one pixel of each of its copies, x and y. All by width and height."""
+    width, height = picture
     return [(width / w, height / h) for w, h in sizes]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from lutlens.board import contrast, scanning, windows
 from lutlens.board.windows import Detections
@@ -46,10 +45,12 @@ class Scan:
         """What is found in a frame uint8 `[height, width]`, at all scales: `windows.FOUND` `[n]`."""
         sizes = self.pyramid(image)
         listed = [
-            scanning.peaks(self._class_map(scaled(image, size)), self.background, min_margin)
+            scanning.peaks(
+                self._class_map(windows.scaled(image, size)), self.background, min_margin
+            )
             for size in sizes
         ]
-        factors = windows.factors(sizes)
+        factors = windows.factors(sizes[0], sizes)
         return windows.detections(listed, factors, self.step, self.window, min_margin=min_margin)
 
     def _class_map(self, image: Grey) -> scanning.Cells:
@@ -65,7 +66,7 @@ class Scan:
             shrunk = np.tile(np.divide(size, (width, height), dtype=np.float32), 2)
             copy = replace(
                 scene,
-                image=scaled(scene.image, size),
+                image=windows.scaled(scene.image, size),
                 boxes=scene.boxes * shrunk,
                 ink=scene.ink * shrunk,
             )
@@ -81,10 +82,3 @@ class Scan:
 def frames(digits: Labelled, background: Background, seed: tuple[int, ...], n: int) -> list[Scene]:
     """`n` frames, the same for the same arguments."""
     return [FRAMES[i % len(FRAMES)].scene(digits, background, (*seed, i)) for i in range(n)]
-
-
-def scaled(image: Grey, size: tuple[int, int]) -> Grey:
-    """A smaller copy, width and height."""
-    if size == image.shape[::-1]:
-        return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
