@@ -18,7 +18,7 @@ from lutlens.board.manifest import Geometry, Manifest
 from lutlens.host.c import Executor
 from lutlens.host.devices.base import SimulatedDevice
 from lutlens.host.devices.ddr import Ddr
-from lutlens.host.devices.results import Bytes, Images, Kind, Scans
+from lutlens.host.devices.results import Batch, Bytes, Images, Kind, Scans
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.registers import registers
 
@@ -198,7 +198,8 @@ class Model:
                 self._values[reg.STATUS] |= reg.STATUS_READ_ERROR
                 self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_ERROR
             numbers = np.array([frame.number for frame in same])
-            found = self._kind.results(self._values, pixels, numbers, bad_beats > 0, thresholds)
+            batch = Batch(pixels, numbers, bad_beats > 0, thresholds)
+            found = self._kind.results(self._values, batch)
             results |= dict(zip(numbers.tolist(), found, strict=True))
         for frame in frames:
             self._store(results[frame.number], frame.clocks)

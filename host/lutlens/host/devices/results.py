@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,23 @@ Registers = Mapping[int, int]
 """Values by address."""
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Frames that a core works on.
+
+    frames: uint8 `[n, h, w]`, of one size. numbers: int64 `[n]`, theirs since reset.
+    damaged: bool `[n]`, read with errors. thresholds: uint8 `[K, z]`.
+    """
+
+    frames: Bytes
+    numbers: npt.NDArray[np.int64]
+    damaged: npt.NDArray[np.bool_]
+    thresholds: Bytes
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
 class Kind(Protocol):
     """A kind of core."""
 
@@ -35,19 +53,8 @@ class Kind(Protocol):
     def stride(self, registers: Registers) -> int:
         """Bytes from one result slot to the next."""
 
-    def results(
-        self,
-        registers: Registers,
-        frames: Bytes,
-        numbers: npt.NDArray[np.int64],
-        damaged: npt.NDArray[np.bool_],
-        thresholds: Bytes,
-    ) -> list[list[tuple[int, Bytes]]]:
-        """Of each frame, what is written to its slot: bytes and the offset where they go.
-
-        frames: uint8 `[n, h, w]`, of one size. numbers: theirs since reset. damaged: read with errors.
-        thresholds: uint8 `[K, z]`.
-        """
+    def results(self, registers: Registers, batch: Batch) -> list[list[tuple[int, Bytes]]]:
+        """Of each frame, what is written to its slot: bytes and the offset where they go."""
 
 
 class Images:
@@ -66,20 +73,13 @@ class Images:
     def stride(self, registers: Registers) -> int:
         return self._record.itemsize
 
-    def results(
-        self,
-        registers: Registers,
-        frames: Bytes,
-        numbers: npt.NDArray[np.int64],
-        damaged: npt.NDArray[np.bool_],
-        thresholds: Bytes,
-    ) -> list[list[tuple[int, Bytes]]]:
-        scores = self._executor.scores(frames, thresholds=thresholds)[:, 0, 0, :]
-        records = np.zeros((len(frames), self._record.itemsize), np.uint8)
+    def results(self, registers: Registers, batch: Batch) -> list[list[tuple[int, Bytes]]]:
+        scores = self._executor.scores(batch.frames, thresholds=batch.thresholds)[:, 0, 0, :]
+        records = np.zeros((len(batch), self._record.itemsize), np.uint8)
         fields = records.view(self._record)[:, 0]
-        fields["sequence"] = numbers
+        fields["sequence"] = batch.numbers
         fields["answer"], fields["margin"] = answers(scores)
-        fields["flags"] = damaged * FLAG_READ_ERROR
+        fields["flags"] = batch.damaged * FLAG_READ_ERROR
         fields["scores"] = scores
         return [[(0, record)] for record in records]
 
@@ -125,21 +125,14 @@ class Scans:
     def stride(self, registers: Registers) -> int:
         return registers[reg.RESULT_STRIDE]
 
-    def results(
-        self,
-        registers: Registers,
-        frames: Bytes,
-        numbers: npt.NDArray[np.int64],
-        damaged: npt.NDArray[np.bool_],
-        thresholds: Bytes,
-    ) -> list[list[tuple[int, Bytes]]]:
-        maps = self._executor.cells(frames, thresholds=thresholds)
-        headers = np.zeros(len(frames), scanning.HEADER)
-        headers["sequence"] = numbers
-        headers["scale"] = [self._scale(registers, int(number)) for number in numbers]
-        headers["flags"] = damaged * FLAG_READ_ERROR
+    def results(self, registers: Registers, batch: Batch) -> list[list[tuple[int, Bytes]]]:
+        maps = self._executor.cells(batch.frames, thresholds=batch.thresholds)
+        headers = np.zeros(len(batch), scanning.HEADER)
+        headers["sequence"] = batch.numbers
+        headers["scale"] = [self._scale(registers, int(number)) for number in batch.numbers]
+        headers["flags"] = batch.damaged * FLAG_READ_ERROR
         headers["rows"], headers["columns"] = maps.shape[1:]
-        return [self._result(registers, headers[i : i + 1], maps[i]) for i in range(len(frames))]
+        return [self._result(registers, headers[i : i + 1], maps[i]) for i in range(len(batch))]
 
     def _result(
         self, registers: Registers, header: npt.NDArray[np.void], found: scanning.Cells
