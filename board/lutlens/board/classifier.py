@@ -62,6 +62,12 @@ class LoadedOverlay(ABC):
     def name(self) -> str:
         return self.manifest.name
 
+    @property
+    def driver(self) -> LutlensDriver:
+        """The core's driver, for tests of the hardware; nobody else may use the overlay meanwhile."""
+        self._check_open()
+        return self._driver
+
     @abstractmethod
     def classify(
         self, images: Images, k: int | None = None, timeout_s: float = PATIENCE_S

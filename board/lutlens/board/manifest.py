@@ -3,6 +3,9 @@
 An overlay directory holds `NAME.lutnet`, `NAME.hwh`, `vectors.npz` (golden inputs and scores), `README.md` (the model
 card), `NAME.bit` once a bitstream has been built, and `overlay.json`, which says what the others are and what they hash
 to. `Manifest.load` parses it, `Manifest.verify` holds the directory to it.
+
+That an overlay has run on hardware is said only beside `hil-report.json`, the report of a board that says so too:
+`lutlens hil --record` puts both there.
 """
 
 from __future__ import annotations
@@ -12,23 +15,21 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from lutlens.board import schema
 from lutlens.board.files import write_atomically
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from lutlens.board.hil.report import REPORT_NAME, Report, ReportError
+from lutlens.board.schema import BuildId, Count, FileName, Name, Sha256, StrictModel
+from pydantic import Field, model_validator
 
 MANIFEST_NAME = "overlay.json"
 VECTORS_NAME = "vectors.npz"
 CARD_NAME = "README.md"
-MAX_MANIFEST_BYTES = 1 << 20
 
 Size = Annotated[int, Field(ge=1, le=8192)]
 Passes = Annotated[int, Field(ge=1, le=16)]
-Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PixelsPerClock = Literal[1, 2, 4, 8]
 Byte = Annotated[int, Field(ge=0, le=255)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ManifestError(ValueError):
@@ -40,11 +41,7 @@ def record_bytes(classes: int) -> int:
     return max(32, 1 << (8 + 2 * classes - 1).bit_length())
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ScanGeometry(_Model):
+class ScanGeometry(StrictModel):
     """What a core that scans frames was built for.
 
     step_y, step_x: pixels from one window to the next.
@@ -60,7 +57,7 @@ class ScanGeometry(_Model):
     background: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
-class Geometry(_Model):
+class Geometry(StrictModel):
     """What the core was built for; all but `bits_per_class`, `max_width` and the names can be read back from registers.
 
     bits_per_class: the highest score of one pass; a score of K passes is at most K times that.
@@ -96,7 +93,7 @@ class Geometry(_Model):
         return self
 
 
-class Cells(_Model):
+class Cells(StrictModel):
     """Cells after synthesis: every LUT cell, SRL and LUT-RAM site counted; two BRAM18 are one BRAM36."""
 
     lut: Count
@@ -105,14 +102,14 @@ class Cells(_Model):
     carry4: Count
 
 
-class Resources(_Model):
+class Resources(StrictModel):
     """`core`: encoder, network and scorer. `pl`: everything in the programmable logic."""
 
     core: Cells
     pl: Cells
 
 
-class Bitstream(_Model):
+class Bitstream(StrictModel):
     """How `NAME.bit` was built, and the clock that place and route supports.
 
     estimated: whether the toolchain times only a part of all paths, so that `fmax_mhz` is an estimate.
@@ -129,7 +126,21 @@ class Bitstream(_Model):
     bram36: Annotated[float, Field(ge=0)] | None = None
 
 
-class Manifest(_Model):
+class Simulated(StrictModel):
+    """Clocks that a frame takes in the RTL in steady state, as `lutlens bench rtl --update` counted them.
+
+    width, height: of the frames.
+    stalls: how the memory behaved, as `lutlens bench rtl --stalls` names it.
+    clocks_per_frame: mean, by K.
+    """
+
+    width: Size
+    height: Size
+    stalls: Name
+    clocks_per_frame: Annotated[dict[Passes, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+
+
+class Manifest(StrictModel):
     """`overlay.json`.
 
     build_id: the first 16 hex digits of the lutnet file's SHA-256; the core's build-id register holds the same.
@@ -137,18 +148,21 @@ class Manifest(_Model):
     thresholds: for each K, a list of K passes of `encoder_bits` thresholds (0 to 255).
     clock_mhz: FCLK0, at which the core is clocked.
     accuracy: fraction of test images recognised, at each K measured.
+    simulated: what hardware is held to; None if it was not counted yet.
+    run_on_hardware: whether every check has passed on a physical board, by the report that lies beside.
     """
 
     schema_version: Literal[1]
     name: Name
     description: Annotated[str, Field(max_length=2000)]
-    build_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    build_id: BuildId
     files: dict[FileName, Sha256]
     geometry: Geometry
     thresholds: Annotated[dict[Passes, list[list[Byte]]], Field(min_length=1)]
     clock_mhz: Annotated[float, Field(gt=0, le=1000)]
     resources: Resources | None = None
     accuracy: dict[Passes, Fraction] = Field(default_factory=dict)
+    simulated: Simulated | None = None
     bitstream: Bitstream | None = None
     run_on_hardware: bool = False
     tool_versions: dict[str, str] = Field(default_factory=dict)
@@ -175,6 +189,8 @@ class Manifest(_Model):
             raise ValueError(f"bitstream must be given exactly if files lists {self.bit_name}")
         if self.run_on_hardware and self.bitstream is None:
             raise ValueError("run_on_hardware must be false while there is no bitstream")
+        if self.run_on_hardware and REPORT_NAME not in self.files:
+            raise ValueError(f"run_on_hardware must be false unless files lists {REPORT_NAME}")
         lutnet_hash = self.files[self.lutnet_name]
         if not lutnet_hash.startswith(self.build_id):
             raise ValueError(
@@ -188,30 +204,40 @@ class Manifest(_Model):
                 )
             if len(passes) != k or any(len(levels) != bits for levels in passes):
                 raise ValueError(f"thresholds.{k} must be {k} passes of {bits} thresholds")
-        for k in self.accuracy:
-            if k not in self.thresholds:
-                raise ValueError(
-                    f"accuracy.{k}: there are thresholds for {sorted(self.thresholds)}"
-                )
+        simulated = self.simulated.clocks_per_frame if self.simulated else {}
+        for name, by_k in (("accuracy", self.accuracy), ("simulated", simulated)):
+            for k in by_k:
+                if k not in self.thresholds:
+                    raise ValueError(
+                        f"{name}.{k}: there are thresholds for {sorted(self.thresholds)}"
+                    )
         return self
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> Manifest:
-        """Read `directory/overlay.json`; the other files are not looked at. Raises ManifestError."""
-        path = Path(directory) / MANIFEST_NAME
+        """Read `directory/overlay.json`. Of the other files only the report is looked at, where one is needed.
+
+        Raises ManifestError.
+        """
+        root = Path(directory)
+        manifest = schema.read(cls, root / MANIFEST_NAME, ManifestError)
+        if manifest.run_on_hardware:
+            manifest._check_report(root)
+        return manifest
+
+    def _check_report(self, root: Path) -> None:
+        """Whether `hil-report.json` says what `run_on_hardware` says. Raises ManifestError."""
+        path = root / REPORT_NAME
+        self._check_hash(root, REPORT_NAME)
         try:
-            with path.open("rb") as f:
-                data = f.read(MAX_MANIFEST_BYTES + 1)
-        except OSError as error:
-            raise ManifestError(f"{path}: {error.strerror or error}") from error
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise ManifestError(f"{path}: more than {MAX_MANIFEST_BYTES} bytes")
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "manifest"
-            raise ManifestError(f"{path}: {where}: {first['msg']}") from error
+            report = Report.load(path)
+        except ReportError as error:
+            raise ManifestError(f"run_on_hardware: {error}") from error
+        wrong = report.why_no_sign_off(self.name, self.build_id, self.files, self.clock_mhz)
+        if wrong:
+            raise ManifestError(
+                f"{root / MANIFEST_NAME}: run_on_hardware must be false: {path}: {wrong}"
+            )
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write `directory/overlay.json`; it appears whole or not at all."""
@@ -224,17 +250,20 @@ class Manifest(_Model):
         Hidden files and directories are not looked at.
         """
         root = Path(directory)
-        for name, expected in self.files.items():
-            actual = sha256_of(root / name)
-            if actual != expected:
-                raise ManifestError(
-                    f"{root / name}: hashes to {actual[:16]}..., "
-                    f"files.{name} in {MANIFEST_NAME} says {expected[:16]}...: not of the same build"
-                )
+        for name in self.files:
+            self._check_hash(root, name)
         for path in sorted(root.iterdir()):
             known = path.name in self.files or path.name == MANIFEST_NAME
             if path.is_file() and not known and not path.name.startswith("."):
                 raise ManifestError(f"{path}: not listed under files in {MANIFEST_NAME}")
+
+    def _check_hash(self, root: Path, name: str) -> None:
+        actual, expected = sha256_of(root / name), self.files[name]
+        if actual != expected:
+            raise ManifestError(
+                f"{root / name}: hashes to {actual[:16]}..., "
+                f"files.{name} in {MANIFEST_NAME} says {expected[:16]}...: not of the same build"
+            )
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

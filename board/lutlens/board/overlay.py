@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from lutlens.board.driver import VLNV, CoreError, LutlensDriver
 from lutlens.board.manifest import Manifest
 from lutlens.board.scanner import Scanner
 
-__all__ = ["Classifier", "LoadedOverlay", "OverlayError", "Results", "Scanner", "load"]
+__all__ = [
+    "Classifier",
+    "LoadedOverlay",
+    "OverlayError",
+    "Programmed",
+    "Results",
+    "Scanner",
+    "load",
+    "program",
+]
 
 CLOCK_TOLERANCE = 0.01
 
@@ -37,6 +47,40 @@ def load(
     device: a `pynq` device; None for pynq's active one.
 
     Raises ManifestError if a file is missing or not of this build, OverlayError, CoreError, SelfTestError.
+    """
+    programmed = program(directory, device)
+    manifest, driver, device = programmed.manifest, programmed.driver, programmed.device
+    driver.check(manifest)
+    make = Scanner if manifest.geometry.scan else Classifier
+    loaded: LoadedOverlay = make(manifest, driver, programmed.kind, programmed.clock_mhz)
+    _loaded[device] = loaded
+    try:
+        if self_test:
+            selftest.replay(loaded, directory)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded
+
+
+@dataclass(frozen=True)
+class Programmed:
+    """A device with an overlay in its logic, whose registers nobody has written yet.
+
+    kind: "board", or which simulated device. clock_mhz: FCLK0 as read back.
+    """
+
+    manifest: Manifest
+    driver: LutlensDriver
+    device: Any
+    kind: str
+    clock_mhz: float
+
+
+def program(directory: str | os.PathLike[str], device: Any | None = None) -> Programmed:
+    """Check an overlay directory, and put it into a device's logic. What ran there before is closed.
+
+    Raises ManifestError, OverlayError.
     """
     root = Path(directory)
     manifest = Manifest.load(root)
@@ -60,17 +104,7 @@ def load(
             f"{root}: FCLK0 runs at {clock_mhz:g} MHz, overlay.json says {manifest.clock_mhz:g} MHz"
         )
     driver: LutlensDriver = getattr(overlay, drivers[0])
-    driver.check(manifest)
-    make = Scanner if manifest.geometry.scan else Classifier
-    loaded: LoadedOverlay = make(manifest, driver, kind, clock_mhz)
-    _loaded[device] = loaded
-    try:
-        if self_test:
-            selftest.replay(loaded, root)
-    except BaseException:
-        loaded.close()
-        raise
-    return loaded
+    return Programmed(manifest, driver, device, kind, clock_mhz)
 
 
 def _active_device() -> Any:

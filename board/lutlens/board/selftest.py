@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,62 @@ from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.manifest import VECTORS_NAME
 from lutlens.board.scanner import Scanner
 
+Integers = npt.NDArray[np.int64]
+ALL = slice(None)
+
 
 class SelfTestError(RuntimeError):
     """The device does not answer as the golden vectors say; the message names the first difference."""
 
 
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Golden inputs with the answers to them.
+
+    inputs: uint8 `[n, h, w]`.
+    answers: by K; scores, uint16 `[n, classes]`, where the overlay takes single images; cells, uint32
+        `[n, rows, columns]`, where it scans.
+    """
+
+    path: Path
+    inputs: npt.NDArray[np.uint8]
+    answers: dict[int, npt.NDArray[Any]]
+    scans: bool
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str], *, scans: bool) -> Vectors:
+        """`vectors.npz` holds k int32 `[m]`, the inputs as images or frames, the answers as scores_K or cells_K.
+
+        Raises SelfTestError.
+        """
+        path = Path(directory) / VECTORS_NAME
+        inputs, outputs = ("frames", "cells") if scans else ("images", "scores")
+        try:
+            with np.load(path, allow_pickle=False) as vectors:
+                images = vectors[inputs]
+                answers = {int(k): vectors[f"{outputs}_{k}"] for k in vectors["k"]}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise SelfTestError(f"{path}: {error}") from error
+        if not answers or not len(images):
+            raise SelfTestError(f"{path}: holds no vectors, must hold {inputs} and at least one K")
+        return cls(path, images, answers, scans)
+
+    def ask(self, overlay: LoadedOverlay, k: int, chosen: slice | Integers = ALL) -> int:
+        """Put some of them through the core, and compare; how many that were. Raises SelfTestError."""
+        right = self.answers[k][chosen]
+        found = _answers(overlay, self.inputs[chosen], k)
+        axes = ("frame", "row", "column") if self.scans else ("image", "class")
+        compare(f"{self.path}: {'cells' if self.scans else 'scores'}_{k}", found, right, axes)
+        return len(right)
+
+
 def replay(overlay: LoadedOverlay, directory: str | os.PathLike[str]) -> int:
     """Put every golden image through the core at every K and compare all answers.
 
-    `vectors.npz` holds k int32 `[m]`; of an overlay that takes single images, images uint8 `[n, h, w]`, and for each K
-    scores_K uint16 `[n, classes]`; of one that scans, frames uint8 `[n, h, w]` and cells_K uint32 `[n, rows, columns]`.
-
     Returns the number of images compared, over all K. Raises SelfTestError.
     """
-    path = Path(directory) / VECTORS_NAME
-    scans = isinstance(overlay, Scanner)
-    inputs, outputs = ("frames", "cells") if scans else ("images", "scores")
-    axes = ("frame", "row", "column") if scans else ("image", "class")
-    try:
-        with np.load(path, allow_pickle=False) as vectors:
-            images = vectors[inputs]
-            expected = {int(k): vectors[f"{outputs}_{k}"] for k in vectors["k"]}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise SelfTestError(f"{path}: {error}") from error
-    if not expected or not len(images):
-        raise SelfTestError(f"{path}: holds no vectors, must hold {inputs} and at least one K")
-    for k, right in expected.items():
-        _compare(f"{path}: {outputs}_{k}", _answers(overlay, images, k), right, axes)
-    return len(images) * len(expected)
+    vectors = Vectors.load(directory, scans=isinstance(overlay, Scanner))
+    return sum(vectors.ask(overlay, k) for k in vectors.answers)
 
 
 def _answers(overlay: LoadedOverlay, images: npt.NDArray[np.uint8], k: int) -> npt.NDArray[Any]:
@@ -52,9 +81,10 @@ def _answers(overlay: LoadedOverlay, images: npt.NDArray[np.uint8], k: int) -> n
     return scores
 
 
-def _compare(
+def compare(
     where: str, found: npt.NDArray[Any], right: npt.NDArray[Any], axes: Sequence[str]
 ) -> None:
+    """Raises SelfTestError, which names the first place where arrays of the same axes differ."""
     if right.shape != found.shape:
         raise SelfTestError(f"{where} is {list(right.shape)}, must be {list(found.shape)}")
     different = np.argwhere(right != found)
