@@ -5,10 +5,13 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from enum import Enum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from lutlens.host.commands import DeviceName, JsonOption
@@ -18,34 +21,6 @@ from lutlens.host.deployment.deploy import DEFAULT_ROOT, PYNQ_PYTHON, Plan
 from lutlens.host.deployment.ssh import Target
 from lutlens.host.deployment.unit import ServiceOptions
 
-HostOption = Annotated[
-    str, typer.Option("--host", metavar="NAME", help="The board's name or address.")
-]
-UserOption = Annotated[str, typer.Option("--user", help="Who to log in as.")]
-SshPortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="Of ssh.")]
-KeyOption = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="FILE", help="Private key. Default: the agent's, and ~/.ssh's."),
-]
-PasswordOption = Annotated[
-    bool,
-    typer.Option(
-        "--password-stdin", help="Read the password, for ssh and sudo, from the standard input."
-    ),
-]
-AskOption = Annotated[bool, typer.Option("--ask-password", "-p", help="Ask for the password.")]
-HostKeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--host-key", metavar="SHA256:...", help="Accept and remember this one unknown host key."
-    ),
-]
-KnownHostsOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Host keys to trust. Default: ~/.ssh/known_hosts.", show_default=False
-    ),
-]
 RootOption = Annotated[
     str, typer.Option("--root", metavar="DIRECTORY", help="Where releases are kept there.")
 ]
@@ -58,18 +33,83 @@ class Init(str, Enum):
     none = "none"
 
 
+def _target(
+    host: Annotated[
+        str, typer.Option("--host", metavar="NAME", help="The board's name or address.")
+    ],
+    user: Annotated[str, typer.Option("--user", help="Who to log in as.")] = "xilinx",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Of ssh.")] = 22,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", help="Private key. Default: the agent's, and ~/.ssh's."
+        ),
+    ] = None,
+    password_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--password-stdin", help="Read the password, for ssh and sudo, from the standard input."
+        ),
+    ] = False,
+    ask_password: Annotated[
+        bool, typer.Option("--ask-password", "-p", help="Ask for the password.")
+    ] = False,
+    host_key: Annotated[
+        str | None,
+        typer.Option(
+            "--host-key",
+            metavar="SHA256:...",
+            help="Accept and remember this one unknown host key.",
+        ),
+    ] = None,
+    known_hosts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Host keys to trust. Default: ~/.ssh/known_hosts.",
+            show_default=False,
+        ),
+    ] = None,
+) -> Target:
+    """The far end, by the options that all these commands have."""
+    if password_stdin and ask_password:
+        raise typer.BadParameter("--password-stdin and --ask-password exclude each other")
+    password = None
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    elif ask_password:
+        password = getpass.getpass(f"{user}@{host}'s password: ")
+    if password == "":
+        raise typer.BadParameter("the password is empty")
+    if key is not None and not key.is_file():
+        raise typer.BadParameter(f"--key: {key}: there is no such file")
+    chosen = {} if known_hosts is None else {"known_hosts": known_hosts}
+    return Target(host, user, port, host_key=host_key, key=key, password=password, **chosen)
+
+
+def _connecting(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is a `Target`, with the options of `_target` in its place."""
+    options = signature(_target, eval_str=True).parameters
+    own = list(signature(command, eval_str=True).parameters.values())[1:]
+    parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*options.values(), *own)]
+
+    @wraps(command)
+    def connect(**given: Any) -> None:
+        target = _target(**{name: given.pop(name) for name in options})
+        command(target, **given)
+
+    # What typer reads.
+    connect.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    connect.__annotations__ = {p.name: p.annotation for p in parameters}
+    return connect
+
+
+@_connecting
 def deploy(
+    target: Target,
     directory: Annotated[
         Path, typer.Argument(metavar="OVERLAY", help="The overlay directory to deploy.")
     ],
-    host: HostOption,
-    user: UserOption = "xilinx",
-    port: SshPortOption = 22,
-    key: KeyOption = None,
-    password_stdin: PasswordOption = False,
-    ask_password: AskOption = False,
-    host_key: HostKeyOption = None,
-    known_hosts: KnownHostsOption = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="The board has no network: collect packages here.")
     ] = False,
@@ -121,7 +161,6 @@ def deploy(
         lutlens deploy overlays/digits --host pynq.local
         lutlens deploy overlays/digits --host pynq.local --offline --dry-run
     """
-    target = _target(host, user, port, key, password_stdin, ask_password, host_key, known_hosts)
     plan = Plan(
         directory,
         ServiceOptions(device.value, listen, service_port, (), tuple(source or ()), k),
@@ -139,15 +178,9 @@ def deploy(
         print(done.url)
 
 
+@_connecting
 def undeploy(
-    host: HostOption,
-    user: UserOption = "xilinx",
-    port: SshPortOption = 22,
-    key: KeyOption = None,
-    password_stdin: PasswordOption = False,
-    ask_password: AskOption = False,
-    host_key: HostKeyOption = None,
-    known_hosts: KnownHostsOption = None,
+    target: Target,
     root: RootOption = DEFAULT_ROOT,
     json_output: JsonOption = False,
 ) -> None:
@@ -157,21 +190,18 @@ def undeploy(
 
         lutlens undeploy --host pynq.local
     """
-    target = _target(host, user, port, key, password_stdin, ask_password, host_key, known_hosts)
     removed = steps.manage(target, root, "remove")
     _fail_on(removed, "not removed")
-    print(json.dumps(removed) if json_output else f"{host}: release {removed['release']} removed")
+    print(
+        json.dumps(removed)
+        if json_output
+        else f"{target.host}: release {removed['release']} removed"
+    )
 
 
+@_connecting
 def status(
-    host: HostOption,
-    user: UserOption = "xilinx",
-    port: SshPortOption = 22,
-    key: KeyOption = None,
-    password_stdin: PasswordOption = False,
-    ask_password: AskOption = False,
-    host_key: HostKeyOption = None,
-    known_hosts: KnownHostsOption = None,
+    target: Target,
     root: RootOption = DEFAULT_ROOT,
     json_output: JsonOption = False,
 ) -> None:
@@ -181,7 +211,6 @@ def status(
 
         lutlens status --host pynq.local
     """
-    target = _target(host, user, port, key, password_stdin, ask_password, host_key, known_hosts)
     found = steps.manage(target, root, "status")
     if json_output:
         print(json.dumps(found))
@@ -193,15 +222,9 @@ def status(
         raise typer.Exit(1)
 
 
+@_connecting
 def logs(
-    host: HostOption,
-    user: UserOption = "xilinx",
-    port: SshPortOption = 22,
-    key: KeyOption = None,
-    password_stdin: PasswordOption = False,
-    ask_password: AskOption = False,
-    host_key: HostKeyOption = None,
-    known_hosts: KnownHostsOption = None,
+    target: Target,
     root: RootOption = DEFAULT_ROOT,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 100,
     follow: Annotated[
@@ -213,7 +236,6 @@ def logs(
 
     lutlens logs --host pynq.local --follow
     """
-    target = _target(host, user, port, key, password_stdin, ask_password, host_key, known_hosts)
     if json_output:
         print(json.dumps({"log": "".join(steps.follow(target, root, lines, False))}))
         return
@@ -222,31 +244,6 @@ def logs(
             print(piece, end="", flush=True)
     except KeyboardInterrupt:
         return
-
-
-def _target(
-    host: str,
-    user: str,
-    port: int,
-    key: Path | None,
-    password_stdin: bool,
-    ask_password: bool,
-    host_key: str | None,
-    known_hosts: Path | None,
-) -> Target:
-    if password_stdin and ask_password:
-        raise typer.BadParameter("--password-stdin and --ask-password exclude each other")
-    password = None
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    elif ask_password:
-        password = getpass.getpass(f"{user}@{host}'s password: ")
-    if password == "":
-        raise typer.BadParameter("the password is empty")
-    if key is not None and not key.is_file():
-        raise typer.BadParameter(f"--key: {key}: there is no such file")
-    chosen = {} if known_hosts is None else {"known_hosts": known_hosts}
-    return Target(host, user, port, host_key=host_key, key=key, password=password, **chosen)
 
 
 def _fail_on(outcome: dict[str, object], what: str) -> None:
