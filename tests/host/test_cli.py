@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from lutlens.host import bench_scan, cli
+from support.commands import lutlens
 from support.networks import random_lutnet
 
 
@@ -38,20 +39,16 @@ def lutnet(tmp_path: Path) -> Path:
 
 def fail(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     """Exit status and standard error of a command that does not succeed."""
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(arguments)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert isinstance(exit_.value.code, int)
-    return exit_.value.code, captured.err
+    status, out, err = lutlens(capsys, *arguments)
+    assert out == ""
+    return status, err
 
 
 def succeed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Standard output of a command."""
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(arguments)
-    assert not exit_.value.code
-    return capsys.readouterr().out
+    status, out, _ = lutlens(capsys, *arguments)
+    assert status == 0
+    return out
 
 
 def test_help_lists_every_command_and_imports_none() -> None:

@@ -7,10 +7,33 @@ import stat
 import sys
 from pathlib import Path
 
-import pytest
+from lutlens.host import overlay
+from support.networks import random_lutnet
 
 HERE = Path(__file__).parent
 DATABASE_FILES = ("zynq7/xc7z020clg400-1/part.yaml", "xc7z020clg400.bin")
+
+
+class Said:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.lines: list[str] = []
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def write_overlay(folder: Path) -> Path:
+    """An overlay to build, of a small random network: `folder/small`."""
+    random_lutnet(6, stages=2).save(folder / "small.lutnet")
+    overlay.generate(folder / "small.lutnet", folder / "small")
+    return folder / "small"
+
 
 _BEGIN = """#!{python}
 import argparse, json, os, sys
@@ -104,10 +127,9 @@ def write_openxc7(folder: Path) -> Path:
 
 
 def write_vivado(folder: Path) -> Path:
-    """`folder/bin/vivado`, which runs scripts with tclsh; skips where there is none."""
+    """`folder/bin/vivado`, which runs scripts with the tclsh that `make system-packages` brings."""
     tclsh = shutil.which("tclsh")
-    if tclsh is None:
-        pytest.skip("tclsh is not installed: sudo apt-get install tcl")
+    assert tclsh is not None, "no tclsh: run make system-packages"
     (folder / "bin").mkdir(parents=True)
     script = HERE / "vivado.tcl"
     _executable(folder / "bin/vivado", f'#!/bin/sh\nexec {tclsh} {script} "$@"\n')
