@@ -163,5 +163,5 @@ def test_the_largest_digits_looked_for_bound_the_scales(scanner: Scanner) -> Non
         plan: Layout = layout(scanner, (320, 240), 1, largest)
         return len(plan.scales)
 
-    assert count(10) < count(60) < count(200)
+    assert count(10) < count(20) < count(200) == scanning.MAX_SCALES
     assert scan_detection.LARGEST == 150

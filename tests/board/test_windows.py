@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,11 +145,29 @@ def test_windows_far_apart_are_all_found() -> None:
         ((320, 240), 60, [(320, 240), (224, 168), (160, 120), (112, 84)]),
     ],
 )
-def test_a_pyramid_has_scales_for_all_sizes_that_fit(
+def test_a_pyramid_at_its_widest_step_has_scales_for_all_sizes_that_fit(
     size: tuple[int, int], largest: float, expected: list[tuple[int, int]]
 ) -> None:
-    sizes = windows.pyramid(*size, image=IMAGE, largest=largest)
+    step = windows.WIDEST_STEP
+    sizes = windows.pyramid(*size, image=IMAGE, largest=largest, step=step)
     assert sizes == expected
-    factors = windows.factors(sizes[0], sizes)
+    factors = windows.factors(size, sizes)
     assert factors[0] == (1, 1)
-    assert all(fx == pytest.approx(2 ** (i / 2), rel=0.1) for i, (fx, _) in enumerate(factors))
+    assert all(fx == pytest.approx(step**i, rel=0.1) for i, (fx, _) in enumerate(factors))
+
+
+@given(st.integers(20, 400), st.floats(1.05, 1.4))
+def test_a_pyramid_steps_as_told_or_as_it_must_to_reach_the_largest(
+    largest: int, step: float
+) -> None:
+    sizes = windows.pyramid(4000, 4000, image=IMAGE, largest=largest, step=step)
+    assert sizes[0] == (4000, 4000)
+    assert len(sizes) <= scanning.MAX_SCALES
+    ratios = [a[0] / b[0] for a, b in pairwise(sizes)]
+    assert all(step * 0.98 <= ratio <= windows.WIDEST_STEP * 1.02 for ratio in ratios)
+    found = 20 * 4000 / sizes[-1][0] * (ratios[-1] if ratios else step) ** 0.5
+    if largest <= 20 * windows.WIDEST_STEP ** (scanning.MAX_SCALES - 0.5):
+        assert found >= largest * 0.97
+    if len(sizes) < scanning.MAX_SCALES:
+        assert all(ratio == pytest.approx(step, rel=0.02) for ratio in ratios)
+        assert 20 * 4000 / sizes[-1][0] / step**0.5 <= largest * 1.03, "none too many"

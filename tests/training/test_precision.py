@@ -13,10 +13,10 @@ from support.scenery import drawn_digits
 
 
 def found(*entries):
-    """From (x, side, digit, margin), boxes along a line."""
+    """From (x, side, digit, support), boxes along a line."""
     result = np.zeros(len(entries), FOUND)
-    for one, (x, side, digit, margin) in zip(result, entries, strict=True):
-        one["box"], one["digit"], one["margin"] = (x, 0, side, side), digit, margin
+    for one, (x, side, digit, support) in zip(result, entries, strict=True):
+        one["box"], one["digit"], one["support"] = (x, 0, side, side), digit, support
     return result
 
 
@@ -69,7 +69,7 @@ def test_a_truth_is_found_once_by_the_most_confident_of_its_class():
     assert match(seen, *truth()).tolist() == [False] * 5
 
 
-def test_precision_and_recall_at_a_margin():
+def test_precision_and_recall_at_a_confidence():
     boxes, labels = truth((0, 20, 3), (40, 20, 3), (80, 20, 5))
     seen = found((0, 20, 3, 10), (40, 20, 7, 20), (80, 20, 5, 5), (200, 20, 5, 4))
     counted = tally([seen, found()], [boxes, boxes[:0]], [labels, labels[:0]], 10)
@@ -78,7 +78,7 @@ def test_precision_and_recall_at_a_margin():
     assert counted.precision(5) == 2 / 3
     assert counted.recall(6) == 1 / 3
     assert counted.precision(100) == 1.0
-    assert counted.best_margin() == 5
+    assert counted.best_confidence() == 5
     per_class = counted.average_precisions()
     assert per_class[3] == 0.5
     assert per_class[5] == 1.0
@@ -94,11 +94,11 @@ def test_the_truth_itself_has_a_mean_average_precision_of_one(seed, strays):
     seen = []
     for scene in scenes:
         ideal = np.zeros(len(scene.labels) + strays, FOUND)
-        ideal["margin"] = 1
+        ideal["support"] = 1
         ideal["box"] = 1000 + 50 * np.arange(len(ideal))[:, None]
         ideal["box"][: len(scene.labels)] = scene.boxes
         ideal["digit"][: len(scene.labels)] = scene.labels
-        ideal["margin"][: len(scene.labels)] = random.integers(2, 900, len(scene.labels))
+        ideal["support"][: len(scene.labels)] = random.integers(2, 900, len(scene.labels))
         seen.append(random.permutation(ideal))
     counted = tally(seen, [scene.boxes for scene in scenes], [scene.labels for scene in scenes], 10)
     assert counted.mean_average_precision == 1.0

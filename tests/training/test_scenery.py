@@ -191,7 +191,7 @@ def test_a_resumed_training_gives_the_same_network(digits, tmp_path):
     net = publish(whole, tmp_path / "small.lutnet")
     assert Lutnet.load(tmp_path / "small.lutnet").to_bytes() == net.to_bytes()
     assert net.classes == (*"0123456789", BACKGROUND_LABEL)
-    assert set(net.provenance["min_margin"]) == set(net.provenance["accuracy"]) == {"1", "2"}
+    assert set(net.provenance["min_support"]) == set(net.provenance["accuracy"]) == {"1", "2"}
     assert net.provenance["recipe"] == SMALL.model_dump(mode="json")
 
 
@@ -199,7 +199,7 @@ def untrained():
     data = drawn_data()
     trainer = Trainer(run_of(data), data, None)
     thresholds = {1: np.array([[60, 120]], np.uint8), 2: np.array([[60, 120], [90, 160]], np.uint8)}
-    return trainer.network.to_lutnet(thresholds, trainer.data.classes, {"min_margin": {"1": 7}})
+    return trainer.network.to_lutnet(thresholds, trainer.data.classes, {"min_support": {"1": 7}})
 
 
 def test_a_scan_is_what_the_executor_says_and_knows_its_step():
@@ -231,7 +231,7 @@ def test_evaluation_counts_what_the_scan_finds():
     summary = one.summary("0123456789")
     assert summary["mean_average_precision"] == again.mean_average_precision
     assert summary["digits"] == sum(len(s.labels) for s in scenes)
-    assert summary["precision"] == again.precision(again.best_margin())
+    assert summary["precision"] == again.precision(again.best_confidence())
 
 
 def run_main(arguments, capsys):
@@ -268,7 +268,7 @@ def test_eval_of_scenes(folder, capsys):
     assert set(told["backgrounds"]) == {"generated", "photographs"}
     for one in told["backgrounds"].values():
         assert 0 <= one["mean_average_precision"] <= 1
-        assert one["min_margin"] == 7
+        assert one["min_support"] == 7
         assert set(one["average_precision"]) == set("0123456789")
         assert one["digits"] > 2
     assert (folder / told["png"]).read_bytes().startswith(b"\x89PNG")

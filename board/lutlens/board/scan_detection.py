@@ -19,6 +19,9 @@ from lutlens.board.tracking import Tracker
 LARGEST = 150.0
 """Longer side of the largest digits looked for in the frames of a source, pixels."""
 
+SCALE_STEPS = (windows.SCALE_STEP, 2 ** (1 / 3), windows.WIDEST_STEP)
+"""From one scale of a picture to the next, the most accurate first."""
+
 Grey = npt.NDArray[np.uint8]
 
 
@@ -62,18 +65,23 @@ def layout(scanner: Scanner, picture: Size, k: int, largest: float = LARGEST) ->
     """The scales of a picture that the core can scan in K passes.
 
     Where a frame has more windows than the core can add scores of, it becomes several bands; where they become more
-    than the ring's frames can be of different sizes, the finest scale is left out.
+    than the ring's frames can be of different sizes, scales are taken farther apart, and then the finest is left out.
 
     Raises ValueError for a picture that is too small, or so wide that one row has too many windows.
     """
     base = _base(scanner, picture)
-    scales = windows.pyramid(*base, image=scanner.image, largest=largest * base[0] / picture[0])
+    reach = largest * base[0] / picture[0]
     most = scanner.max_positions if k > 1 else None
-    while True:
-        bands = [band for i, size in enumerate(scales) for band in _bands(scanner, i, size, most)]
+    scales: list[Size] = []
+    for step in SCALE_STEPS:
+        scales = windows.pyramid(*base, image=scanner.image, largest=reach, step=step)
+        bands = _all_bands(scanner, scales, most)
         if len(bands) <= scanning.MAX_SCALES:
-            return Layout(picture, tuple(scales), tuple(bands))
+            break
+    while len(bands) > scanning.MAX_SCALES:
         del scales[0]
+        bands = _all_bands(scanner, scales, most)
+    return Layout(picture, tuple(scales), tuple(bands))
 
 
 def _base(scanner: Scanner, picture: Size) -> Size:
@@ -87,6 +95,10 @@ def _base(scanner: Scanner, picture: Size) -> Size:
     if height < scanner.image[0] or width < scanner.image[1]:
         raise ValueError(f"picture: {width}x{height} pixels, smaller than a window")
     return min(width, most), height
+
+
+def _all_bands(scanner: Scanner, scales: Sequence[Size], most: int | None) -> list[Band]:
+    return [band for i, size in enumerate(scales) for band in _bands(scanner, i, size, most)]
 
 
 def _bands(scanner: Scanner, scale: int, size: Size, most: int | None) -> list[Band]:

@@ -217,7 +217,7 @@ def _evaluate_scenes(
 ) -> None:
     scanner = scan(net, k)
     _check_fit(net, path, replace(images, classes=(*images.classes, BACKGROUND_LABEL)))
-    margin = net.provenance.get("min_margin", {}).get(str(k))
+    least = net.provenance.get("min_support", {}).get(str(k))
     sets = []
     with _counting_progress() as progress:
         for name, background in (("generated", generated), ("photographs", photographs())):
@@ -229,7 +229,7 @@ def _evaluate_scenes(
                 background,
                 seed=TEST,
                 count=count,
-                margin=margin,
+                least=least,
                 report=partial(_completed, progress, task),
             )
             sets.append(one)
@@ -255,7 +255,8 @@ def _scenes_table(sets: Sequence[SceneSet], classes: Sequence[str]) -> Table:
     table.add_row("mAP, all points", *(f"{t['mean_average_precision']:.4f}" for t in told))
     for name in ("precision", "recall"):
         table.add_row(
-            f"{name}, margin {told[0]['min_margin']} or more", *(f"{t[name]:.4f}" for t in told)
+            f"{name}, support {told[0]['min_support']:.0f} or more",
+            *(f"{t[name]:.4f}" for t in told),
         )
     for name in classes[:-1]:
         values = (t["average_precision"][name] for t in told)

@@ -17,6 +17,8 @@ from lutlens.training.scenes import Composition, Scene
 
 SIDES = (20.0, 60.0)
 """Pixels of the digits in frames, smallest and largest."""
+LARGEST = 1.1 * SIDES[1]
+"""Pixels of the largest digits looked for: slant and stretch make some longer than they are drawn."""
 FRAMES = (Composition((132, 640), (6, 10), SIDES), Composition((240, 320), (6, 10), SIDES))
 """Frames as a camera's; those of a set are of these sizes in turn."""
 MISTAKES = 40
@@ -39,7 +41,7 @@ class Scan:
 
     def pyramid(self, image: Grey) -> list[tuple[int, int]]:
         height, width = image.shape
-        return windows.pyramid(width, height, image=self.window, largest=SIDES[1])
+        return windows.pyramid(width, height, image=self.window, largest=LARGEST)
 
     def detect(self, image: Grey, min_margin: int = 1) -> Detections:
         """What is found in a frame uint8 `[height, width]`, at all scales: `windows.FOUND` `[n]`."""

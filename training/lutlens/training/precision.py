@@ -26,11 +26,11 @@ Bools = npt.NDArray[np.bool_]
 class Tally:
     """All detections of a set of scenes, by falling confidence.
 
-    margins: int64 `[n]`, the confidence. digits: int64 `[n]`. hits: bool `[n]`.
+    confidences: float32 `[n]`, `windows.FOUND`'s support. digits: int64 `[n]`. hits: bool `[n]`.
     truths: int64 `[classes]`, how many there are to be found.
     """
 
-    margins: Int64
+    confidences: npt.NDArray[np.float32]
     digits: Int64
     hits: Bools
     truths: Int64
@@ -49,23 +49,23 @@ class Tally:
         """The mean over the classes of which there is something to be found."""
         return float(np.nanmean(self.average_precisions()))
 
-    def precision(self, min_margin: int) -> float:
-        """Of detections of at least that margin, the share that is right; 1 if there are none."""
-        hits = self.hits[self.margins >= min_margin]
+    def precision(self, least: float) -> float:
+        """Of detections of at least that confidence, the share that is right; 1 if there are none."""
+        hits = self.hits[self.confidences >= least]
         return float(hits.mean()) if len(hits) else 1.0
 
-    def recall(self, min_margin: int) -> float:
-        """Share of the truth that detections of at least that margin find."""
-        return float(self.hits[self.margins >= min_margin].sum() / self.truths.sum())
+    def recall(self, least: float) -> float:
+        """Share of the truth that detections of at least that confidence find."""
+        return float(self.hits[self.confidences >= least].sum() / self.truths.sum())
 
-    def best_margin(self) -> int:
-        """The least margin with the highest F1, the harmonic mean of precision and recall."""
-        levels = np.unique(self.margins)
+    def best_confidence(self) -> float:
+        """The least confidence with the highest F1, the harmonic mean of precision and recall."""
+        levels = np.unique(self.confidences)
         if not len(levels):
-            return 1
-        found = np.array([(self.margins >= level).sum() for level in levels])
-        right = np.array([self.hits[self.margins >= level].sum() for level in levels])
-        return int(levels[np.argmax(2 * right / (found + self.truths.sum()))])
+            return 1.0
+        found = np.array([(self.confidences >= level).sum() for level in levels])
+        right = np.array([self.hits[self.confidences >= level].sum() for level in levels])
+        return float(levels[np.argmax(2 * right / (found + self.truths.sum()))])
 
 
 def tally(
@@ -79,10 +79,9 @@ def tally(
         match(one, truth, digits) for one, truth, digits in zip(found, boxes, labels, strict=True)
     ]
     everything = np.concatenate(found)
-    margins = everything["margin"].astype(np.int64)
-    order = np.argsort(-margins, kind="stable")
+    order = np.argsort(-everything["support"], kind="stable")
     return Tally(
-        margins=margins[order],
+        confidences=everything["support"][order],
         digits=everything["digit"].astype(np.int64)[order],
         hits=np.concatenate(hits)[order],
         truths=np.bincount(np.concatenate(labels), minlength=classes),
@@ -93,7 +92,7 @@ def match(found: Detections, boxes: Boxes, labels: Int64) -> Bools:
     """Which detections of a scene are right, bool `[n]`. Arguments as of `tally`."""
     hits = np.zeros(len(found), bool)
     taken = np.zeros(len(labels), bool)
-    for i in np.argsort(-found["margin"].astype(np.int64), kind="stable"):
+    for i in np.argsort(-found["support"], kind="stable"):
         shares = np.where(labels == found["digit"][i], overlaps(found["box"][i], boxes), 0)
         best = int(shares.argmax()) if len(labels) else -1
         if best >= 0 and shares[best] >= MIN_OVERLAP and not taken[best]:

@@ -79,8 +79,8 @@ def publish(
 
 
 def _scanning(lutnet: Lutnet, digits: Labelled, report: Callable[[str], None]) -> dict[str, Any]:
-    """What scenes of validation digits say, by K: the margin of detections that are best shown, and mAP."""
-    margins, precisions = {}, {}
+    """What scenes of validation digits say, by K: the support of detections that are best shown, and mAP."""
+    supports, precisions = {}, {}
     for k in lutnet.thresholds:
         report(f"finding digits in validation scenes, K = {k}")
         found = evaluate_scenes(
@@ -91,6 +91,6 @@ def _scanning(lutnet: Lutnet, digits: Labelled, report: Callable[[str], None]) -
             seed=VALIDATION,
             count=VALIDATION_SCENES,
         )
-        margins[str(k)] = found.margin
+        supports[str(k)] = found.least
         precisions[str(k)] = found.tally.mean_average_precision
-    return {"min_margin": margins, "validation_mean_average_precision": precisions}
+    return {"min_support": supports, "validation_mean_average_precision": precisions}

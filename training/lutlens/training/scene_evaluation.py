@@ -31,13 +31,13 @@ VALIDATION_SCENES = 200
 class SceneSet:
     """What the scenes of one kind of background got.
 
-    margin: that of detections that count for precision and recall; average precision looks at all of them.
-    examples: some scenes with what was found in them at that margin.
+    least: confidence (support) of detections that count for precision and recall; average precision looks at all.
+    examples: some scenes with what was found in them at that confidence.
     """
 
     name: str
     tally: Tally
-    margin: int
+    least: float
     seconds: float
     examples: Sequence[tuple[Scene, Detections]]
 
@@ -45,9 +45,9 @@ class SceneSet:
         precisions = self.tally.average_precisions()
         return {
             "mean_average_precision": self.tally.mean_average_precision,
-            "precision": self.tally.precision(self.margin),
-            "recall": self.tally.recall(self.margin),
-            "min_margin": self.margin,
+            "precision": self.tally.precision(self.least),
+            "recall": self.tally.recall(self.least),
+            "min_support": self.least,
             "digits": int(self.tally.truths.sum()),
             "average_precision": {
                 name: None if np.isnan(value) else float(value)
@@ -85,12 +85,12 @@ def evaluate_scenes(
     *,
     seed: tuple[int, ...],
     count: int,
-    margin: int | None = None,
+    least: float | None = None,
     report: Callable[[int], None] = lambda scenes: None,
 ) -> SceneSet:
     """Find the digits of `count` composed scenes.
 
-    margin: for precision and recall; by default the one that suits these scenes best.
+    least: confidence, for precision and recall; by default the one that suits these scenes best.
     report: told the scenes done so far.
     """
     start = time.perf_counter()
@@ -105,9 +105,9 @@ def evaluate_scenes(
         [scene.labels for scene in scenes],
         scanner.background,
     )
-    margin = counted.best_margin() if margin is None else margin
+    least = counted.best_confidence() if least is None else least
     examples = [
-        (scene, one[one["margin"] >= margin])
+        (scene, one[one["support"] >= least])
         for scene, one in zip(scenes[:EXAMPLES], found, strict=False)
     ]
-    return SceneSet(name, counted, margin, time.perf_counter() - start, examples)
+    return SceneSet(name, counted, least, time.perf_counter() - start, examples)
