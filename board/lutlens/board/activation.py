@@ -4,9 +4,10 @@
     status ROOT             what runs
     log ROOT                what it wrote
     remove ROOT             stop it and delete it
+    borrow ROOT COMMAND...  run a command that needs the device, while the service is stopped
 
-Each prints one JSON object, but for `log`. It needs no connection to whoever started it: once begun,
-a switch is carried through, or taken back. Standard library only.
+Each prints one JSON object, but for `log`; of `borrow` it is the last line, after what the command printed. It needs no
+connection to whoever started it: once begun, a switch is carried through, or taken back. Standard library only.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lutlens.board.services import ServiceError, service
+from lutlens.board.services import UNIT, ServiceError, parse_unit, service
 
 CURRENT, RELEASES, FACTS, COMPLETE = "current", "releases", "release.json", "complete"
+BORROWED = "hil"
+"""Directory of what was sent for a borrowed device; it stays where a connection broke."""
 KEPT = 2
 POLL_S = 0.2
 ANSWER_S = 5.0
@@ -98,6 +101,40 @@ def activate(root: Path, name: str, patience_s: float) -> Outcome:
     return Outcome(problem, log, previous, restored=worse is None)
 
 
+def borrow(root: Path, command: Sequence[str], limit_s: float, patience_s: float) -> dict[str, Any]:
+    """Run a command in the service's environment while that is stopped; it comes back whatever becomes of the command.
+
+    limit_s: the command is killed after it. patience_s: the service gets ready within it.
+
+    status: the command's; None if it was killed. problem: why the service does not run again; `was_running` says
+    whether it did before.
+    """
+    name = current(root)
+    if name is None:
+        raise ServiceError(f"nothing is deployed under {root}")
+    running = _service(root, name)
+    _, environment = parse_unit(root / CURRENT / UNIT)
+    was_running, status = running.alive(), None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through `finally`
+    child = None
+    problem: str | None = None
+    try:
+        if was_running:
+            running.stop()
+        child = subprocess.Popen(
+            command, env=environment, cwd=root, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        with suppress(subprocess.TimeoutExpired):
+            status = child.wait(limit_s)
+    finally:
+        if child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        if was_running:
+            problem, _ = _let_run(root, name, patience_s)
+    return {"status": status, "was_running": was_running, "problem": problem}
+
+
 def problem_of(release: Release) -> str | None:
     """Why the release does not answer as itself right now; None if it does."""
     try:
@@ -157,7 +194,7 @@ def remove(root: Path) -> dict[str, Any]:
     if name is not None:
         _service(root, name).remove()
     (root / CURRENT).unlink(missing_ok=True)
-    for folder in (RELEASES, "run"):
+    for folder in (RELEASES, "run", BORROWED):
         shutil.rmtree(root / folder, ignore_errors=True)
     for file in ("secrets", "lock"):
         (root / file).unlink(missing_ok=True)
@@ -191,10 +228,11 @@ def _alone(root: Path) -> Iterator[None]:
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 if what was asked for is so, 1 if not."""
     parser = argparse.ArgumentParser(prog="python -m lutlens.board.activation")
-    parser.add_argument("action", choices=("activate", "status", "log", "remove"))
+    parser.add_argument("action", choices=("activate", "status", "log", "remove", "borrow"))
     parser.add_argument("root", type=Path)
-    parser.add_argument("release", nargs="?")
+    parser.add_argument("what", nargs="*", help="the release, or the command")
     parser.add_argument("--patience", type=float, default=120.0)
+    parser.add_argument("--limit", type=float, default=3600.0)
     parser.add_argument("--lines", type=int, default=100)
     parser.add_argument("--follow", action="store_true")
     options = parser.parse_args(arguments)
@@ -208,8 +246,11 @@ def main(arguments: list[str] | None = None) -> int:
             with _alone(options.root):
                 if options.action == "remove":
                     result = remove(options.root)
+                elif options.action == "borrow":
+                    result = borrow(options.root, options.what, options.limit, options.patience)
                 else:
-                    result = asdict(activate(options.root, options.release, options.patience))
+                    (release,) = options.what
+                    result = asdict(activate(options.root, release, options.patience))
     except (ServiceError, OSError, ValueError, TypeError) as error:
         result = {"problem": str(error)}
     with suppress(OSError):  # nobody may be listening any more

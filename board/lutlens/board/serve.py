@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from lutlens.board import sources
 from lutlens.board.overlay import load
 from lutlens.board.pipeline import Pipeline
@@ -43,6 +45,35 @@ def serve(
 
     Raises ValueError for options that do not fit, PortError if nobody can listen there, and what `load` raises.
     """
+    with application(
+        directory,
+        device,
+        settings=settings,
+        source_texts=source_texts,
+        k=k,
+        min_margin=min_margin,
+        centre_box=centre_box,
+    ) as (app, listening, settings):
+        announce(settings.url)
+        with supervised(settings.host, settings.port):
+            server.serve(app, listening)
+
+
+@contextmanager
+def application(
+    directory: str | os.PathLike[str],
+    device: Any | None = None,
+    *,
+    settings: ServiceSettings,
+    source_texts: Sequence[str] = (),
+    k: int | None = None,
+    min_margin: int = 0,
+    centre_box: bool = False,
+) -> Iterator[tuple[FastAPI, socket.socket, ServiceSettings]]:
+    """The application around a loaded overlay, a socket that takes its connections, settings with the real port.
+
+    Arguments and errors as of `serve`.
+    """
     offered = offer(source_texts)
     load_here = partial(load, device=device)
     with ExitStack() as stack:
@@ -65,9 +96,7 @@ def serve(
             settings=settings,
             sources=offered,
         )
-        announce(settings.url)
-        with supervised(settings.host, settings.port):
-            server.serve(app, listening)
+        yield app, listening, settings
 
 
 def offer(texts: Sequence[str]) -> dict[str, sources.SourceSpec]:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from lutlens.board.manifest import Simulated
 from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.commands import JsonOption
@@ -107,6 +108,10 @@ def rtl(
         float | None,
         typer.Option(metavar="MHZ", help="To state rates at. Default: the overlay's."),
     ] = None,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Write the clocks into the overlay's manifest and card."),
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Measure the clocks that an image or a frame takes in the RTL, in steady state.
@@ -125,12 +130,16 @@ def rtl(
     after 25 to 60 clocks, 16 beats in 11 clocks, a tenth of all bursts others', refreshes. `heavy`
     answers after 60 to 200, pauses half of the time, and is away for 150 clocks in 500.
 
+    With --update the overlay says from then on what it takes: hardware is held to it by `lutlens hil`.
+
     Rates at a clock that no place and route has confirmed are a calculation, not a measurement.
 
         lutlens bench rtl overlays/digits --k 15 --json
         lutlens bench rtl --scan --pixels-per-clock 8 --k 15
     """
     lutnet, manifest = overlay.read(path)
+    if update and (manifest is None or images or scan or pixels_per_clock):
+        raise typer.BadParameter("--update is for overlay directories as they are built")
     build = Build.of(manifest.geometry) if manifest else Build()
     mhz = clock or (manifest.clock_mhz if manifest else overlay.DEFAULT_CLOCK_MHZ)
     if pixels_per_clock is not None:
@@ -161,12 +170,28 @@ def rtl(
     for unit in ("image", "frame"):
         if f"clocks_per_{unit}" in result:
             result[f"{unit}s_per_second"] = round(1e6 * mhz / result[f"clocks_per_{unit}"], 1)
+    if update:
+        _write_clocks(path, lutnet, k, result, stalls)
     if json_output:
         print(json.dumps({**result, **common}))
     else:
         unit = "image" if "clocks_per_image" in result else "frame"
         rate = result[f"{unit}s_per_second"]
         print(f"{path}: {text}; memory {stalls.value}; {rate:,.0f} {unit}s/s at {mhz} MHz")
+
+
+def _write_clocks(
+    path: Path, lutnet: Lutnet, k: int, result: dict[str, float], stalls: StallsName
+) -> None:
+    height, width, _ = lutnet.input_shape
+    clocks = float(result["clocks_per_frame"])
+    simulated = Simulated(
+        width=int(result.get("width", width)),
+        height=int(result.get("height", height)),
+        stalls=stalls.value,
+        clocks_per_frame={k: clocks},
+    )
+    overlay.set_simulated(path, simulated)
 
 
 def _bench_images(

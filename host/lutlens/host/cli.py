@@ -28,7 +28,7 @@ MARKUP: Final = "markdown"
 # The order of work; what other packages add follows by name.
 ORDER = (
     *("demo", "doctor", "train", "eval", "generate", "info", "synth", "build", "package-ip"),
-    *("serve", "deploy", "status", "logs", "undeploy", "bench"),
+    *("serve", "deploy", "status", "logs", "undeploy", "hil", "bench"),
 )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 import jinja2
+from lutlens.board.hil.report import REPORT_NAME, Report
 from lutlens.board.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
@@ -24,6 +25,7 @@ from lutlens.board.manifest import (
     PixelsPerClock,
     Resources,
     ScanGeometry,
+    Simulated,
     record_bytes,
 )
 from lutlens.board.scanning import BACKGROUND_LABEL, MAX_CLASSES, MAX_SCORE, WIDTH_STEP
@@ -167,10 +169,46 @@ def set_bitstream(
     manifest.verify(target)
     files = {file: (target / file).read_bytes() for file in manifest.files}
     build_id = int(manifest.build_id, 16)
+    files.pop(REPORT_NAME, None)  # of another bitstream
     files[manifest.bit_name] = bit
     files[manifest.hwh_name] = hwh.render(manifest.name, build_id, clock_mhz, board).encode()
     changed = {"bitstream": bitstream, "clock_mhz": clock_mhz, "run_on_hardware": False}
     return _write(target, manifest.model_copy(update=changed), files)
+
+
+def set_simulated(directory: str | os.PathLike[str], simulated: Simulated) -> Manifest:
+    """Write the clocks that the RTL takes into an overlay's manifest and card.
+
+    Those at other K stay, if frames and memory were the same.
+    """
+    target = Path(directory).resolve()
+    manifest = Manifest.load(target)
+    manifest.verify(target)
+    before = manifest.simulated
+    new = simulated.clocks_per_frame
+    if before and before.model_copy(update={"clocks_per_frame": new}) == simulated:
+        clocks = dict(sorted({**before.clocks_per_frame, **new}.items()))
+        simulated = simulated.model_copy(update={"clocks_per_frame": clocks})
+    files = {file: (target / file).read_bytes() for file in manifest.files}
+    return _write(target, manifest.model_copy(update={"simulated": simulated}), files)
+
+
+def set_report(directory: str | os.PathLike[str], report: Report) -> Manifest:
+    """Put a board's report into an overlay, which from then on says that it has run on hardware.
+
+    Raises OverlayError if the report is no such thing: of another device or build, or with a check not passed.
+    """
+    target = Path(directory).resolve()
+    manifest = Manifest.load(target)
+    manifest.verify(target)
+    wrong = report.why_no_sign_off(
+        manifest.name, manifest.build_id, manifest.files, manifest.clock_mhz
+    )
+    if wrong:
+        raise OverlayError(f"{target}: not recorded: {REPORT_NAME}: {wrong}")
+    files = {file: (target / file).read_bytes() for file in manifest.files}
+    files[REPORT_NAME] = report.to_bytes()
+    return _write(target, manifest.model_copy(update={"run_on_hardware": True}), files)
 
 
 def card(manifest: Manifest, lutnet: Lutnet) -> str:

@@ -20,14 +20,14 @@ from lutlens.host.lutnet import Lutnet
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
 from lutlens.training.backgrounds import generated, photographs
-from lutlens.training.data import DataError, DataSet
+from lutlens.training.data import DataSet
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import Evaluation
 from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.publish import publish
 from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, scan
-from lutlens.training.scenery import in_scenes
+from lutlens.training.test_set import check_fit, of_network
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -170,9 +170,7 @@ def evaluate(
     if scenes:
         _evaluate_scenes(net, lutnet, images, k, limit or SCENES, png, json_output)
         return
-    if net.classes == (*images.classes, BACKGROUND_LABEL):
-        images = in_scenes(images)
-    _check_fit(net, lutnet, images)
+    images = of_network(net, lutnet, images)
     test = images.test.take(slice(limit))
     with open_engine(engine, net) as opened, _counting_progress() as progress:
         task = progress.add_task(f"{engine.value}, K = {k}", total=len(test))
@@ -216,7 +214,7 @@ def _evaluate_scenes(
     json_output: bool,
 ) -> None:
     scanner = scan(net, k)
-    _check_fit(net, path, replace(images, classes=(*images.classes, BACKGROUND_LABEL)))
+    check_fit(net, path, replace(images, classes=(*images.classes, BACKGROUND_LABEL)))
     least = net.provenance.get("min_support", {}).get(str(k))
     sets = []
     with _counting_progress() as progress:
@@ -341,20 +339,6 @@ def _train_json(trainer: Trainer, lutnet: Lutnet, out: Path, finished: bool) -> 
         "seed": trainer.run.seed,
         "data": trainer.data.name,
     }
-
-
-def _check_fit(net: Lutnet, path: Path, images: DataSet) -> None:
-    height, width = images.image_size
-    if net.input_shape != (height, width, 1):
-        raise DataError(
-            f"{images.name}: images of {width}x{height} pixels; {path} takes "
-            f"{net.input_shape[1]}x{net.input_shape[0]} with {net.input_shape[2]} channels"
-        )
-    if net.classes != images.classes:
-        raise DataError(
-            f"{images.name}: its classes are {', '.join(images.classes)}; {path} tells apart "
-            f"{', '.join(net.classes)}"
-        )
 
 
 def _confusion_table(result: Evaluation, classes: Sequence[str]) -> Table:

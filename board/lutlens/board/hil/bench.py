@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +56,8 @@ class Bench:
     """A device on the bench, with one overlay. Who leaves its registers other than the driver knows them calls `drop`.
 
     directory: of the overlay. device: a `pynq` device. reference: None if there are no test images.
-    soak_s: how long to keep the core busy. service: what answers for this overlay; None if nothing does.
+    soak_s: how long to keep the core busy.
+    serving: while it is entered a service answers for this overlay; None if nothing does. NotApplicable may come of it.
     tell: hears how far a check that takes long has come.
     seen: what the core answered to the test images: classes, uint8 `[n]`, by K.
     """
@@ -65,7 +66,7 @@ class Bench:
     device: Any = None
     reference: Reference | None = None
     soak_s: float = SOAK_S
-    service: Service | None = None
+    serving: Callable[[], AbstractContextManager[Service]] | None = None
     tell: Callable[[str], None] = lambda text: None
     seen: dict[int, npt.NDArray[np.uint8]] = field(default_factory=dict)
     _overlay: LoadedOverlay | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,6 @@ READS: Mapping[str, Any] = {
     "/api/v1/sources": list[models.SourceInfo],
     "/api/v1/overlays": list[models.OverlayInfo],
     "/api/v1/overlay/card": models.ModelCard,
-    "/api/v1/detections/latest": models.Result,
 }
 """What can be read at any time, and what it is."""
 
@@ -105,9 +105,14 @@ class Client:
 
 def rest(bench: Bench) -> Found:
     """Every answer is of the type that it promises, every refusal a problem, and uploads get the core's answers."""
-    if bench.service is None:
-        raise Skipped("no service was started for this overlay")
-    client = Client(bench.service)
+    if bench.serving is None:
+        raise Skipped("nothing serves this overlay")
+    bench.drop()  # a service has the device for itself
+    with bench.serving() as service:
+        return _check(Client(service), bench)
+
+
+def _check(client: Client, bench: Bench) -> Found:
     for path, kind in READS.items():
         client.ask("GET", path).expect(200, JSON).read(kind)
     operations = _openapi(client)
@@ -120,6 +125,7 @@ def rest(bench: Bench) -> Found:
         if found != right:
             raise CheckFailed(f"GET /api/v1/status: {name} is {found}, must be {right}")
     client.ask("GET", "/metrics").expect(200, "text/plain")
+    _latest(client)
     _refusals(client, status)
     _changes(client, status)
     sent = _uploads(client, bench)
@@ -128,6 +134,20 @@ def rest(bench: Bench) -> Found:
         f"{sent} uploaded files get {'answers' if bench.vectors.scans else 'their golden scores'}",
         {"operations": operations, "files": sent},
     )
+
+
+def _latest(client: Client) -> None:
+    """The last result, once there is one; a problem where the source gives no frames."""
+    deadline = time.monotonic() + ANSWER_S
+    while (answer := client.ask("GET", "/api/v1/detections/latest")).status != 200:
+        answer.expect(503, PROBLEM)
+        status: models.Status = client.ask("GET", "/api/v1/status").read(models.Status)
+        if status.source.error is not None:
+            return
+        if time.monotonic() > deadline:
+            raise CheckFailed(f"GET /api/v1/status: no frame was recognised within {ANSWER_S:g} s")
+        time.sleep(0.2)
+    answer.expect(200, JSON).read(models.Result)
 
 
 def _openapi(client: Client) -> int:

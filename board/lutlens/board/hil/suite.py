@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lutlens.board.hil import answers, identity, rest, rings, speed
@@ -68,15 +68,6 @@ def run(check: Check, bench: Bench) -> Outcome:
         figures=figures,
         seconds=round(time.monotonic() - began, 3),
     )
-
-
-def run_all(
-    checks: tuple[Check, ...], bench: Bench, begin: Callable[[Check], None]
-) -> Iterator[Outcome]:
-    """Run checks one after the other; a failure ends only itself. `begin` hears of each before it starts."""
-    for check in checks:
-        begin(check)
-        yield run(check, bench)
 
 
 def _reason(error: Exception) -> str:

@@ -87,16 +87,21 @@ def _target(
     return Target(host, user, port, host_key=host_key, key=key, password=password, **chosen)
 
 
-def _connecting(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose first parameter is a `Target`, with the options of `_target` in its place."""
-    options = signature(_target, eval_str=True).parameters
-    own = list(signature(command, eval_str=True).parameters.values())[1:]
+def connecting(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is a `Target`, with the options of `_target` in its place.
+
+    Where that parameter has the default None, so has --host.
+    """
+    options = dict(signature(_target, eval_str=True).parameters)
+    first, *own = signature(command, eval_str=True).parameters.values()
+    if first.default is None:
+        options["host"] = options["host"].replace(default=None)
     parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*options.values(), *own)]
 
     @wraps(command)
     def connect(**given: Any) -> None:
-        target = _target(**{name: given.pop(name) for name in options})
-        command(target, **given)
+        asked = {name: given.pop(name) for name in options}
+        command(None if asked["host"] is None else _target(**asked), **given)
 
     # What typer reads.
     connect.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -104,7 +109,7 @@ def _connecting(command: Callable[..., None]) -> Callable[..., None]:
     return connect
 
 
-@_connecting
+@connecting
 def deploy(
     target: Target,
     directory: Annotated[
@@ -178,7 +183,7 @@ def deploy(
         print(done.url)
 
 
-@_connecting
+@connecting
 def undeploy(
     target: Target,
     root: RootOption = DEFAULT_ROOT,
@@ -199,7 +204,7 @@ def undeploy(
     )
 
 
-@_connecting
+@connecting
 def status(
     target: Target,
     root: RootOption = DEFAULT_ROOT,
@@ -222,7 +227,7 @@ def status(
         raise typer.Exit(1)
 
 
-@_connecting
+@connecting
 def logs(
     target: Target,
     root: RootOption = DEFAULT_ROOT,

@@ -12,11 +12,11 @@ import secrets
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lutlens.board.activation import COMPLETE, CURRENT, KEPT
+from lutlens.board.activation import COMPLETE, CURRENT, FACTS, KEPT, Release
 from lutlens.board.manifest import Manifest
 from lutlens.board.service.settings import ServiceSettings
 from lutlens.host.deployment import DeploymentError, packages, release, unit
@@ -240,7 +240,7 @@ class _Steps:
         self.tell(doing)
         # Twice the patience: the old release may have to come back.
         patience = 2 * self.plan.patience_s + 60
-        root = _as_root(asdict(self.package.release))
+        root = needs_root(self.package.release)
         result = self.far.run(command, doing=doing, root=root, check=False, timeout_s=patience)
         outcome = _json(result.output, doing, result.message)
         if problem := outcome.get("problem"):
@@ -289,23 +289,30 @@ def follow(target: Target, root: str, lines: int, more: bool) -> Iterator[str]:
         yield from far.stream(command, doing="reading the log", root=as_root)
 
 
-def _activation_command(far: Connection, root: str, action: str) -> tuple[list[str], bool]:
-    """The far end's own tool, and whether it has to be root."""
+def current_release(far: Connection, root: str) -> tuple[str, Release]:
+    """The root directory's absolute path, and what runs there. Raises DeploymentError if nothing is deployed."""
     doing = "looking for a deployment"
-    shell = f"cd {root} && pwd -P && readlink {CURRENT} && cat {CURRENT}/release.json"
+    shell = f"cd {root} && pwd -P && readlink {CURRENT} && cat {CURRENT}/{FACTS}"
     result = far.run(["sh", "-c", shell], doing=doing, check=False)
     lines = result.output.splitlines()
     if result.status or len(lines) < 3:
         raise DeploymentError(f"{far.target.host}: nothing is deployed under {root}")
-    about = _json("".join(lines[2:]), doing, result.message)
-    python = f"{lines[0]}/{CURRENT}/venv/bin/python"
-    command = [python, "-m", "lutlens.board.activation", action, lines[0]]
-    return command, _as_root(about)
+    try:
+        return lines[0], Release(**_json("".join(lines[2:]), doing, result.message))
+    except TypeError as error:
+        raise DeploymentError(f"{doing}: {CURRENT}/{FACTS}: {error}") from error
 
 
-def _as_root(about: dict[str, Any]) -> bool:
+def _activation_command(far: Connection, root: str, action: str) -> tuple[list[str], bool]:
+    """The far end's own tool, and whether it has to be root."""
+    where, about = current_release(far, root)
+    python = f"{where}/{CURRENT}/venv/bin/python"
+    return [python, "-m", "lutlens.board.activation", action, where], needs_root(about)
+
+
+def needs_root(about: Release) -> bool:
     """Whether a release is root's to start and stop: systemd's units are, and so is the board's logic."""
-    return about.get("init") == "systemd" or about.get("device") == "board"
+    return about.init == "systemd" or about.device == "board"
 
 
 def _packages(

@@ -154,14 +154,22 @@ class Connection:
             raise DeploymentError(f"{doing}: {result.message}")
         return result
 
-    def stream(self, command: Sequence[str], *, doing: str, root: bool) -> Iterator[str]:
-        """What a command writes, piece by piece, until it ends or the generator is closed."""
+    def stream(
+        self, command: Sequence[str], *, doing: str, root: bool, silence_s: float | None = None
+    ) -> Iterator[str]:
+        """What a command writes, piece by piece, until it ends or the generator is closed.
+
+        silence_s: raise DeploymentError if nothing comes for so long; None: it may be silent for ever.
+        """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with self._lost(doing), self._begin(command, b"", root) as channel:
             channel.set_combine_stderr(True)
-            channel.settimeout(None)
-            while piece := channel.recv(CHUNK):
-                yield decoder.decode(piece)
+            channel.settimeout(silence_s)
+            try:
+                while piece := channel.recv(CHUNK):
+                    yield decoder.decode(piece)
+            except TimeoutError as error:
+                raise DeploymentError(f"{doing}: not a word for {silence_s:g} s") from error
 
     def upload(
         self, files: dict[str, bytes], folder: str, *, doing: str, told: Callable[[int], None]
