@@ -31,7 +31,7 @@ DEFAULT_ROOT = REPOSITORY / "build" / "arm-root"
 SUITE = "bookworm"
 TOOLS = ("mmdebstrap", "qemu-user-static")
 # What a PYNQ image brings as system packages.
-SYSTEM = "bash,coreutils,libc-bin,python3,python3-venv,python3-pip,python3-setuptools,"
+SYSTEM = "bash,coreutils,dash,libc-bin,python3,python3-venv,python3-pip,python3-setuptools,"
 SYSTEM += "python3-numpy,python3-opencv,python3-cffi,python3-ipython,libmagic1"
 # Libraries that Debian finds by alternatives, which are made when packages are configured.
 LIBRARIES = ("blas", "lapack")
@@ -76,7 +76,8 @@ def prepare(root: Path) -> None:
         call(["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)])
     if not (BINFMT / "qemu-arm").exists():
         (BINFMT / "register").write_bytes(Path("/usr/lib/binfmt.d/qemu-arm.conf").read_bytes())
-    if (root / ".complete").exists():
+    complete = root / ".complete"
+    if complete.exists() and complete.read_text() == SYSTEM:
         return
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,7 @@ def prepare(root: Path) -> None:
     paths = "".join(f"/usr/lib/arm-linux-gnueabihf/{name}\n" for name in LIBRARIES)
     (root / "etc/ld.so.conf.d/alternatives.conf").write_text(paths)
     call(["chroot", str(root), "/sbin/ldconfig"])
-    (root / ".complete").touch()
+    complete.write_text(SYSTEM)
 
 
 def install(root: Path, home: Path, facts: Facts) -> None:
