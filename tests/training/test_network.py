@@ -160,10 +160,12 @@ def test_the_encoder_compares():
     assert bits[..., 0].tolist() == [[[0, 0], [0, 1]], [[1, 1], [1, 1]]]
 
 
+@pytest.mark.parametrize("levels", [(0, 255), (56, 208)])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
-def test_training_thresholds_stay_in_their_parts(bits):
-    encoder = Encoder(bits, jitter=1.0)
-    edges = [255 * i / bits for i in range(bits + 1)]
+def test_training_thresholds_stay_in_their_parts(bits, levels):
+    encoder = Encoder(bits, levels=levels, jitter=1.0)
+    low, high = levels
+    edges = [low + (high - low) * i / bits for i in range(bits + 1)]
     pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 256).expand(40, 1, 256).contiguous()
     encoded = encoder(pixels).view(256, bits, 40)
     for i in range(bits):
@@ -172,13 +174,14 @@ def test_training_thresholds_stay_in_their_parts(bits):
         assert encoded[above + 1 :, i].all()
         middle = encoded[(below + above) // 2, i].float().mean()
         assert 0 < middle < 1
-    assert torch.equal(Encoder(bits, jitter=0.0)(pixels), encoder.eval()(pixels))
+    assert torch.equal(Encoder(bits, levels=levels, jitter=0.0)(pixels), encoder.eval()(pixels))
 
 
 def test_the_ramp_of_thresholds_is_even():
     assert Encoder(1).thresholds(1).tolist() == [[127]]
     assert Encoder(1).thresholds(3).tolist() == [[42], [127], [212]]
     assert Encoder(3).thresholds(1).tolist() == [[42, 127, 212]]
+    assert Encoder(2, levels=(50, 150)).thresholds(2).tolist() == [[62, 112], [87, 137]]
 
 
 def test_group_sum_adds_up_each_class_by_itself():

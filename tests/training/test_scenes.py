@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lutlens.training import backgrounds, scenes
-from lutlens.training.backgrounds import generated, photographs
+from lutlens.training.backgrounds import generated, leaves, photographs
 from lutlens.training.data import DataError
 from lutlens.training.detect import FRAMES, frames
 from lutlens.training.scenes import Composition
@@ -14,6 +14,7 @@ from support.scenery import drawn_digits, write_photographs
 
 DIGITS = drawn_digits(100, 3)
 SEEDS = st.integers(0, 2**32 - 1)
+KINDS = (generated, leaves)
 
 
 def even(size, random):
@@ -84,21 +85,31 @@ def test_digits_are_darker_and_lighter_than_their_ground():
 
 
 @settings(deadline=None, max_examples=20)
-@given(SEEDS, st.sampled_from([(28, 28), (132, 640), (61, 200)]))
-def test_backgrounds_are_of_the_size_asked_for_and_repeat(seed, size):
-    one, again = (generated(size, np.random.default_rng(seed)) for _ in range(2))
+@given(SEEDS, st.sampled_from([(28, 28), (132, 640), (61, 200)]), st.sampled_from(KINDS))
+def test_backgrounds_are_of_the_size_asked_for_and_repeat(seed, size, kind):
+    one, again = (kind(size, np.random.default_rng(seed)) for _ in range(2))
     assert one.shape == size
     assert one.dtype == np.uint8
     assert np.array_equal(one, again)
 
 
-def test_backgrounds_differ_in_brightness_and_in_clutter():
-    some = [generated((100, 100), np.random.default_rng(i)) for i in range(60)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_backgrounds_differ_in_brightness_and_in_clutter(kind):
+    some = [kind((100, 100), np.random.default_rng(i)) for i in range(60)]
     means = [ground.mean() for ground in some]
     edges = [cv2.Laplacian(ground, cv2.CV_32F).std() for ground in some]
     assert min(means) < 60
     assert max(means) > 190
     assert np.percentile(edges, 90) > 3 * np.percentile(edges, 10)
+
+
+def test_training_sees_both_kinds_of_generated_backgrounds(monkeypatch):
+    seen = []
+    monkeypatch.setattr(backgrounds, "generated", lambda size, random: seen.append("generated"))
+    monkeypatch.setattr(backgrounds, "leaves", lambda size, random: seen.append("leaves"))
+    for i in range(400):
+        backgrounds.varied((28, 28), np.random.default_rng(i))
+    assert seen.count("leaves") / len(seen) == pytest.approx(backgrounds.LEAVES, abs=0.08)
 
 
 def test_letters_are_no_digits_doubles():

@@ -22,6 +22,8 @@ Size = tuple[int, int]
 """Height, width."""
 Background = Callable[[Size, np.random.Generator], Grey]
 
+LEAVES = 0.3
+"""Share of training scenes on `leaves`."""
 LETTERS = "AacCdEeFfGHhKkLMmNnPpRrTtUuVvWwXx#+=<>*"
 """Letters and signs that nobody reads as a digit: without O, l, I, S, Z, B, b, g, q, y, ?, !, &, / and the like."""
 FONTS = (
@@ -143,6 +145,37 @@ def _letters(ground: Grey, random: np.random.Generator) -> None:
 def _count(ground: Grey, random: np.random.Generator, most: int) -> int:
     """Up to `most` pieces on 40,000 pixels, more on more."""
     return int(random.integers(1, 2 + most * ground.size // 40_000))
+
+
+def leaves(size: Size, random: np.random.Generator) -> Grey:
+    """Opaque patches of all sizes over one another, out of focus: the dead leaves model of natural pictures.
+
+    Areas and edges are distributed as in those (Lee, Mumford and Huang, "Occlusion models for natural images", IJCV
+    2001): as many patches of radius r as 1 / r^3.
+    """
+    ground = np.full(size, random.integers(256), np.uint8)
+    low, high = random.uniform(2, 8), 90.0
+    area = 2 * np.pi * low**2 * np.log(high / low)
+    count = int(random.uniform(0.5, 2.0) * ground.size / area)
+    radii = low / np.sqrt(1 - random.uniform(0, 1 - (low / high) ** 2, count))
+    centres = random.uniform(0, 1, (count, 2)) * size[::-1]
+    greys = random.normal(random.uniform(60, 195), random.uniform(15, 70), count).clip(0, 255)
+    for radius, centre, grey in zip(radii, centres, greys, strict=True):
+        corners = int(random.integers(3, 9))
+        angles = np.sort(random.uniform(0, 2 * np.pi, corners))
+        reach = radius * random.uniform(0.5, 1.5, (corners, 1))
+        outline = centre + reach * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        cv2.fillPoly(ground, [np.round(outline).astype(np.int32)], (int(grey),), cv2.LINE_AA)
+    focus = random.uniform(0.5, 4)
+    plane = np.asarray(cv2.GaussianBlur(ground.astype(np.float32), (0, 0), focus), np.float32)
+    if random.random() < 0.5:
+        plane += _clouds(size, random)
+    return np.clip(plane, 0, 255).astype(np.uint8)
+
+
+def varied(size: Size, random: np.random.Generator) -> Grey:
+    """What networks are trained on: `generated`, or a picture's patches."""
+    return (leaves if random.random() < LEAVES else generated)(size, random)
 
 
 def photographs(path: Path | None = None, limit: int = 2000) -> Background:

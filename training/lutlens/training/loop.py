@@ -21,7 +21,7 @@ from lutlens.training.augment import Batch, ScoreFrame, prefetch
 from lutlens.training.checkpoint import Checkpoint, CheckpointError
 from lutlens.training.data import DataSet
 from lutlens.training.engines import frame_scores
-from lutlens.training.evaluate import evaluate, ramp, torch_scores
+from lutlens.training.evaluate import Thresholds, evaluate, ramp, torch_scores
 from lutlens.training.network import Network
 from lutlens.training.recipes import Recipe, RecipeError
 from lutlens.training.source import source_commit
@@ -29,7 +29,8 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny
 from torch.nn import functional
 
 FINAL_RATE = 0.01
-VALIDATION_RAMP = (32, 224)
+VALIDATION_INSET = 1 / 8
+"""Validation's thresholds leave out this share of the encoder's levels at either end."""
 VALIDATION_SHARE = 0.1
 """By the clock, validation takes at most about this share of the time."""
 
@@ -223,15 +224,19 @@ class Trainer:
         return changed
 
     def _score_frames(self) -> ScoreFrame:
-        bits = self.run.recipe.encoder_bits
-        levels = ramp(3, bits, *VALIDATION_RAMP)[1:2]
+        levels = self._three_passes()[1:2]
         lutnet = self.network.to_lutnet({1: levels}, self.data.classes)
         return frame_scores(lutnet, levels)
+
+    def _three_passes(self) -> Thresholds:
+        low, high = self.run.recipe.levels
+        inset = round(VALIDATION_INSET * (high - low))
+        return ramp(3, self.run.recipe.encoder_bits, low + inset, high - inset)
 
     def _validate(self) -> None:
         start = time.perf_counter()
         scores_of = torch_scores(self.network.eval())
-        three = ramp(3, self.run.recipe.encoder_bits, *VALIDATION_RAMP)
+        three = self._three_passes()
         accuracy = {
             len(passes): evaluate(scores_of, self.data.validation, passes).accuracy
             for passes in (three[1:2], three)

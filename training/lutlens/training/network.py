@@ -13,7 +13,7 @@ from lutlens.training.connections import FixedConnections, LearnedConnections
 from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.program import Step, run
-from lutlens.training.stages import Encoder, GroupSum, Stage
+from lutlens.training.stages import ALL_LEVELS, Encoder, GroupSum, Stage
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -52,7 +52,7 @@ class NetworkSpec(_Spec):
     """Everything that says what a network is, except its parameters.
 
     input_shape: (height, width, channels) of an image.
-    encoder_bits, jitter, jitter_per_pixel: see `Encoder`.
+    encoder_bits, levels, jitter, jitter_per_pixel: see `Encoder`.
     temperature: see `GroupSum`.
     """
 
@@ -60,6 +60,7 @@ class NetworkSpec(_Spec):
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
     classes: Annotated[int, Field(ge=2)] = 10
     encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    levels: tuple[int, int] = ALL_LEVELS
     jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
     jitter_per_pixel: bool = True
     temperature: Annotated[float, Field(gt=0)] | None = None
@@ -80,7 +81,10 @@ class Network(nn.Module):
         self.spec = spec
         generator = torch.Generator().manual_seed(seed)
         self.encoder = Encoder(
-            spec.encoder_bits, jitter=spec.jitter, per_pixel=spec.jitter_per_pixel
+            spec.encoder_bits,
+            levels=spec.levels,
+            jitter=spec.jitter,
+            per_pixel=spec.jitter_per_pixel,
         )
         height, width, channels = spec.input_shape
         channels *= spec.encoder_bits

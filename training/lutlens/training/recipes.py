@@ -9,6 +9,7 @@ from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.scenery import SceneBatches, Scenery, in_scenes
+from lutlens.training.stages import ALL_LEVELS
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
@@ -41,6 +42,7 @@ class Schedule(BaseModel):
 class Recipe(BaseModel):
     """A network and its schedule.
 
+    encoder_bits, levels, jitter_per_pixel: see `lutlens.training.stages.Encoder`.
     bits_per_class: bits counted for each class: the last stage is one layer of so many nodes for
         each class of the data, reading the whole map; its connections are learned.
     passes: the K for which thresholds are chosen and accuracy is measured.
@@ -51,6 +53,8 @@ class Recipe(BaseModel):
     description: str
     input_shape: tuple[int, int, int]
     encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
+    levels: tuple[int, int] = ALL_LEVELS
+    jitter_per_pixel: bool = True
     stages: tuple[StageSpec, ...] = ()
     bits_per_class: Annotated[int, Field(ge=1)]
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
@@ -62,6 +66,8 @@ class Recipe(BaseModel):
         return NetworkSpec(
             input_shape=self.input_shape,
             encoder_bits=self.encoder_bits,
+            levels=self.levels,
+            jitter_per_pixel=self.jitter_per_pixel,
             stages=(*self.stages, StageSpec(layers=(last,))),
             classes=classes,
         )
@@ -132,13 +138,21 @@ RECIPES = {
             description="digits of 17 to 24 pixels anywhere in a frame; scales find larger ones",
             input_shape=(28, 28, 1),
             encoder_bits=3,
+            # Of local contrast: texture lies below, hardly any ink above.
+            levels=(56, 208),
+            # As in a pass of oversampling; thresholds that differ from pixel to pixel are noise to it.
+            jitter_per_pixel=False,
+            # Both strides come early: nodes behind them are cheap, one copy and a 16th of the positions.
             stages=(
                 StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(96, 36)),
-                StageSpec(window=(3, 3), layers=_layers(240, 60)),
-                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(304, 72)),
+                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(432, 108)),
+                StageSpec(window=(3, 3), layers=_layers(480, 120)),
             ),
-            bits_per_class=60,
-            schedule=Schedule(epochs=60),
+            bits_per_class=90,
+            schedule=Schedule(epochs=12),
+            scenery=Scenery(
+                steps=1500, fresh=150, digits=0.62, partial=0.16, mistaken=0.15, frames=64
+            ),
         ),
     )
 }

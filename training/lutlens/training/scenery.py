@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.training.augment import Batch, ScoreFrame
-from lutlens.training.backgrounds import Grey, generated
+from lutlens.training.backgrounds import Grey, generated, varied
 from lutlens.training.crops import SIDE, Mixture, Pool
 from lutlens.training.data import DataSet, Labelled
 from lutlens.training.detect import Scan, frames
@@ -124,7 +124,7 @@ class SceneBatches:
             return False
         scan = Scan(score(), (SIDE, SIDE), self._step, self._background)
         found = [self.mistaken]
-        for scene in frames(self._digits, generated, (self._seed, _FRAME, epoch), scenery.frames):
+        for scene in frames(self._digits, varied, (self._seed, _FRAME, epoch), scenery.frames):
             found += scan.mistakes(scene)
         self.mistaken = np.concatenate(found)[-scenery.keep :]
         return True
@@ -140,7 +140,7 @@ class SceneBatches:
             first = epoch * self._scenery.fresh
             self._scenes = {
                 n: self._scenes.get(n)
-                or TRAINING.scene(self._digits, generated, (self._seed, _POOL, n))
+                or TRAINING.scene(self._digits, varied, (self._seed, _POOL, n))
                 for n in range(first, first + self._scenery.pool)
             }
             self._pool = epoch, Pool(list(self._scenes.values()))

@@ -14,34 +14,46 @@ from lutlens.training.layers import LutLayer
 from lutlens.training.program import PoolStep, Step, run
 from torch import Tensor, nn
 
-_LEVELS = 255.0
+ALL_LEVELS = (0, 255)
 
 
 class Encoder(nn.Module):
     """8-bit values to bits: bit i of a value is `value > threshold[i]`.
 
     bits: z, bits a value.
-    jitter: 0 to 1, how far training thresholds stray. The range of values is cut into z equal
+    levels: lowest and highest threshold worth having; by default all values.
+    jitter: 0 to 1, how far training thresholds stray. The range of levels is cut into z equal
         parts with one threshold in each; at 0 it stands in the middle, at 1 it falls anywhere in
         its part. A network that was trained so accepts many thresholds, which is what
         oversampling gives it.
     per_pixel: whether in training every pixel has its own threshold, or every image.
     """
 
-    def __init__(self, bits: int = 1, *, jitter: float = 1.0, per_pixel: bool = True) -> None:
+    def __init__(
+        self,
+        bits: int = 1,
+        *,
+        levels: tuple[int, int] = ALL_LEVELS,
+        jitter: float = 1.0,
+        per_pixel: bool = True,
+    ) -> None:
         super().__init__()
         if not 1 <= bits <= 4:
             raise ValueError(f"encoder_bits: {bits}, must be 1 to 4")
         if not 0 <= jitter <= 1:
             raise ValueError(f"jitter: {jitter}, must be 0 to 1")
-        self.bits, self.jitter, self.per_pixel = bits, jitter, per_pixel
+        if not 0 <= levels[0] < levels[1] <= 255:
+            raise ValueError(f"levels: {levels}, must be 0 <= low < high <= 255")
+        self.bits, self.levels, self.jitter, self.per_pixel = bits, levels, jitter, per_pixel
 
     def extra_repr(self) -> str:
-        return f"{self.bits}, jitter={self.jitter}, per_pixel={self.per_pixel}"
+        return (
+            f"{self.bits}, levels={self.levels}, jitter={self.jitter}, per_pixel={self.per_pixel}"
+        )
 
     def thresholds(self, k: int = 1) -> Tensor:
         """uint8 `[k, bits]`: the ramp, thresholds of K passes evenly spread over their parts."""
-        return torch.tensor(_ramp(self.bits, k), dtype=torch.uint8)
+        return torch.tensor(_ramp(self.bits, k, self.levels), dtype=torch.uint8)
 
     def forward(self, pixels: Tensor, thresholds: Tensor | None = None) -> Tensor:
         """Bits 0 and 1, uint8 `[height, width, channels * bits, batch]`.
@@ -61,7 +73,9 @@ class Encoder(nn.Module):
         if thresholds is None and self.training and self.jitter > 0:
             bits = pixels.unsqueeze(4) > self._random_thresholds(pixels)
         else:
-            levels = _ramp(self.bits, 1)[0] if thresholds is None else thresholds.tolist()
+            levels = (
+                _ramp(self.bits, 1, self.levels)[0] if thresholds is None else thresholds.tolist()
+            )
             if len(levels) != self.bits:
                 raise ValueError(f"thresholds: {len(levels)} of them, must be {self.bits}")
             bits = torch.stack([_above(pixels, level) for level in levels], dim=4)
@@ -73,7 +87,8 @@ class Encoder(nn.Module):
         shape = (*pixels.shape, 1) if self.per_pixel else (len(pixels), 1, 1, 1, 1)
         phase = 0.5 + self.jitter * (torch.rand(shape, device=pixels.device) - 0.5)
         part = torch.arange(self.bits, device=pixels.device)
-        return (_LEVELS * (part + phase) / self.bits).to(torch.uint8)
+        low, high = self.levels
+        return (low + (high - low) * (part + phase) / self.bits).to(torch.uint8)
 
 
 def _above(pixels: Tensor, level: int) -> Tensor:
@@ -84,9 +99,10 @@ def _above(pixels: Tensor, level: int) -> Tensor:
 
 
 @cache
-def _ramp(bits: int, k: int) -> tuple[tuple[int, ...], ...]:
+def _ramp(bits: int, k: int, levels: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+    low, high = levels
     return tuple(
-        tuple(int(_LEVELS * (part + (i + 0.5) / k) / bits) for part in range(bits))
+        tuple(int(low + (high - low) * (part + (i + 0.5) / k) / bits) for part in range(bits))
         for i in range(k)
     )
 
