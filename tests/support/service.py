@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -68,6 +69,11 @@ class LiveServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def shrink_buffers(self) -> None:
+        """Let the kernel hold little of what viewers do not read, on connections from now on."""
+        for listening in self._server.servers[0].sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
     def __enter__(self) -> LiveServer:
         self._thread.start()
