@@ -52,8 +52,9 @@ def accuracy(bench: Bench) -> Found:
     if len(reference) < reference.of:
         reason = f"{len(reference)} of {reference.of:,} test images were tried; accuracy is of all"
         raise NotApplicable(reason) if bench.few else Skipped(reason)
-    data = bench.manifest.provenance.get("data_sha256")
-    if data != reference.sha256:
+    provenance = bench.manifest.provenance
+    data = provenance.get("data"), provenance.get("data_sha256")
+    if data != (reference.name, reference.sha256):
         raise Skipped(f"{reference.name} is not the data that overlay.json's accuracy is of")
     stated = {
         k: bench.manifest.accuracy[k] for k in reference.answers if k in bench.manifest.accuracy

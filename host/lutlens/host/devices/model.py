@@ -54,23 +54,36 @@ class ModelDevice(SimulatedDevice):
 
     kind = "model"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._executor: tuple[int, Executor] | None = None
+
     def configure(self, lutnet: Lutnet, manifest: Manifest) -> Model:
-        return Model(lutnet, manifest.geometry, self.ddr, lambda: self.fclk0_mhz)
+        # Generating the C takes a second, and the overlay is often the one that was there before.
+        if self._executor is None or self._executor[0] != lutnet.build_id:
+            self._executor = lutnet.build_id, Executor(lutnet)
+        _, executor = self._executor
+        return Model(lutnet, executor, manifest.geometry, self.ddr, lambda: self.fclk0_mhz)
 
 
 class Model:
     """The core as software sees it.
 
-    lutnet: the network.
+    lutnet: the network; executor: it in C.
     geometry: what the core was built for.
     ddr: the memory that holds the rings.
     clock_mhz: gives the frequency at which CYCLES counts.
     """
 
     def __init__(
-        self, lutnet: Lutnet, geometry: Geometry, ddr: Ddr, clock_mhz: Callable[[], float]
+        self,
+        lutnet: Lutnet,
+        executor: Executor,
+        geometry: Geometry,
+        ddr: Ddr,
+        clock_mhz: Callable[[], float],
     ) -> None:
-        executor, scan = Executor(lutnet), geometry.scan
+        scan = geometry.scan
         self._kind: Kind = (
             Scans(lutnet, executor, scan, geometry.max_width) if scan else Images(lutnet, executor)
         )
