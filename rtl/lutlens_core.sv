@@ -1,7 +1,9 @@
 // The core: encoder, generated network, scorer. An image's pixels go in, its result comes out.
 //
 // Pixels: PIXELS a clock, the leftmost one lowest, row by row, tuser with the last ones of a line, tlast
-// with the last ones of a pass; every image comes `last_pass_i + 1` times. Result: 16-bit words, see lutlens_scorer.
+// with the last ones of a pass; every image comes `last_pass_i + 1` times. Where IMAGE_WIDTH is no multiple
+// of PIXELS, a clock's pixels may be of two lines, those of the last are filled up with anything, and
+// tuser does not matter. Result: 16-bit words, see lutlens_scorer.
 
 module lutlens_core
   import lutlens_network_pkg::*;
@@ -31,12 +33,19 @@ module lutlens_core
   logic                         bits_tready;
   logic                         bits_tuser;
   logic                         bits_tlast;
+  logic [PIXELS*PIXEL_BITS-1:0] lines_tdata;
+  logic                         lines_tvalid;
+  logic                         lines_tready;
+  logic                         lines_tuser;
+  logic                         lines_tlast;
   logic [ UNITS*SCORE_BITS-1:0] scores_tdata;
   logic                         scores_tvalid;
   logic                         scores_tready;
-  // An image has one position, so the scorer finds its end by counting classes.
-  logic [                  1:0] unused_scores_tuser;
-  logic                         unused_scores_tlast;
+  logic [                  1:0] scores_tuser;
+  logic                         scores_tlast;
+  // Of the image's position. The scorer finds its end by counting classes.
+  logic                         position_tvalid;
+  logic                         position_tready;
 
   lutlens_encoder #(
     .PixelBits(PIXEL_BITS),
@@ -57,19 +66,62 @@ module lutlens_core
     .m_axis_tlast (bits_tlast)
   );
 
+  if (IMAGE_WIDTH % PIXELS == 0) begin : gen_whole_lines
+    logic unused_bits;
+
+    assign lines_tdata     = bits_tdata;
+    assign lines_tvalid    = bits_tvalid;
+    assign bits_tready     = lines_tready;
+    assign lines_tuser     = bits_tuser;
+    assign lines_tlast     = bits_tlast;
+    assign position_tvalid = scores_tvalid;
+    assign scores_tready   = position_tready;
+    assign unused_bits     = ^{scores_tuser, scores_tlast};
+  end else begin : gen_filled_lines
+    logic beyond_q;  // positions beside the image's follow, with what its lines were filled up with
+    logic unused_bits;
+
+    lutlens_lines #(
+      .Pixels   (PIXELS),
+      .PixelBits(PIXEL_BITS),
+      .Width    (IMAGE_WIDTH),
+      .Height   (IMAGE_HEIGHT)
+    ) u_lines (
+      .aclk,
+      .aresetn,
+      .s_axis_tdata (bits_tdata),
+      .s_axis_tvalid(bits_tvalid),
+      .s_axis_tready(bits_tready),
+      .m_axis_tdata (lines_tdata),
+      .m_axis_tvalid(lines_tvalid),
+      .m_axis_tready(lines_tready),
+      .m_axis_tuser (lines_tuser),
+      .m_axis_tlast (lines_tlast)
+    );
+
+    assign position_tvalid = scores_tvalid && !beyond_q;
+    assign scores_tready   = position_tready || beyond_q;
+    assign unused_bits     = ^{bits_tuser, bits_tlast, scores_tuser[1]};
+
+    always_ff @(posedge aclk) begin
+      if (!aresetn) beyond_q <= 1'b0;
+      else if (scores_tvalid && scores_tready && scores_tuser[0]) beyond_q <= !scores_tlast;
+    end
+  end
+
   lutlens_network u_network (
     .aclk,
     .aresetn,
-    .s_axis_tdata (bits_tdata),
-    .s_axis_tvalid(bits_tvalid),
-    .s_axis_tready(bits_tready),
-    .s_axis_tuser (bits_tuser),
-    .s_axis_tlast (bits_tlast),
+    .s_axis_tdata (lines_tdata),
+    .s_axis_tvalid(lines_tvalid),
+    .s_axis_tready(lines_tready),
+    .s_axis_tuser (lines_tuser),
+    .s_axis_tlast (lines_tlast),
     .m_axis_tdata (scores_tdata),
     .m_axis_tvalid(scores_tvalid),
     .m_axis_tready(scores_tready),
-    .m_axis_tuser (unused_scores_tuser),
-    .m_axis_tlast (unused_scores_tlast)
+    .m_axis_tuser (scores_tuser),
+    .m_axis_tlast (scores_tlast)
   );
 
   lutlens_scorer #(
@@ -81,8 +133,8 @@ module lutlens_core
     .aresetn,
     .last_pass_i,
     .s_axis_tdata (scores_tdata),
-    .s_axis_tvalid(scores_tvalid),
-    .s_axis_tready(scores_tready),
+    .s_axis_tvalid(position_tvalid),
+    .s_axis_tready(position_tready),
     .m_axis_tdata,
     .m_axis_tvalid,
     .m_axis_tready,

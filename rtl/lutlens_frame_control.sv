@@ -8,69 +8,72 @@
 // the ring again. Reset is the same flush with the ring emptied. Neither happens in the middle of a
 // record: what has begun on the bus is finished.
 
-module lutlens_frame_control (
-  input  logic                              aclk,
-  input  logic                              aresetn,
+module lutlens_frame_control #(
+  // Of the number of frames at work; a frame less than that can be.
+  parameter int unsigned FrameBits = 4,
+  // One read for all passes of a frame, not one for each.
+  parameter bit          ReadOnce  = 1'b0
+) (
+  input logic aclk,
+  input logic aresetn,
   // Registers
-  input  logic                              enable_i,
-  input  logic                              reset_i,
-  input  logic                       [ 4:0] passes_i,
-  input  logic                       [31:0] watchdog_cycles_i,
-  input  logic                       [28:0] frame_base_i,       // in units of 8 bytes
-  input  logic                       [28:0] frame_stride_i,     // in units of 8 bytes
-  input  logic                       [15:0] frame_slots_i,
-  input  logic                       [15:0] frame_head_i,
-  output logic                       [31:0] frame_tail_o,
-  output logic                              busy_o,
+  input logic enable_i,
+  input logic reset_i,
+  input logic [4:0] passes_i,
+  input logic [31:0] watchdog_cycles_i,
+  input logic [28:0] frame_base_i,  // in units of 8 bytes
+  input logic [28:0] frame_stride_i,  // in units of 8 bytes
+  input logic [15:0] frame_slots_i,
+  input logic [15:0] frame_head_i,
+  output logic [31:0] frame_tail_o,
+  output logic busy_o,
   // To the frame reader
-  output logic                              command_valid_o,
-  input  logic                              command_ready_i,
-  output logic                       [28:0] command_address_o,  // in units of 8 bytes
-  input  logic                              reader_idle_i,
+  output logic command_valid_o,
+  input logic command_ready_i,
+  output logic [28:0] command_address_o,  // in units of 8 bytes
+  input logic reader_idle_i,
   // What a frame's size is worked out along with: a clock when it is taken from the ring, then one for
   // each bit of a row number, from the highest
-  output logic                              take_o,
-  output logic                              step_o,
-  output logic                       [ 3:0] step_bit_o,
-  output logic                              taken_o,            // all reads of it are commanded
+  output logic take_o,
+  output logic step_o,
+  output logic [3:0] step_bit_o,
+  output logic taken_o,  // all reads of it are commanded
   // To everything that holds pixels, beats or scores: forget them
-  output logic                              flush_o,
-  // Frame to be taken next, modulo 16
-  output logic                       [ 3:0] start_index_o,
+  output logic flush_o,
+  // Frame to be taken next
+  output logic [FrameBits-1:0] start_index_o,
   // Passes of the frames at work, minus one
-  output logic                       [ 3:0] last_pass_o,
+  output logic [3:0] last_pass_o,
   // Result writer: nothing must begin on the bus while `writer_hold_o` is high
-  output logic                              writer_hold_o,
-  input  lutlens_pkg::writer_state_t        writer_i,
+  output logic writer_hold_o,
+  input lutlens_pkg::writer_state_t writer_i,
   // One clock each
-  output logic                              ring_clear_o,       // the rings are emptied
-  output logic                              frame_begun_o,      // a frame's turn came
-  output logic                              finished_o,         // the oldest frame's record
-  output logic                              frame_dropped_o,
-  output logic                              timeout_o,
+  output logic ring_clear_o,  // the rings are emptied
+  output logic frame_begun_o,  // a frame's turn came
+  output logic finished_o,  // the oldest frame's record
+  output logic frame_dropped_o,
+  output logic timeout_o,
   // A frame's turn has come and it will not have ended with this clock
-  output logic                              turn_next_o
+  output logic turn_next_o
 );
-  localparam int unsigned MaxFrames = 15;  // one less than lutlens_frame_table has entries
+  logic unused_bits;
 
-  logic unused_seen;
-
-  assign unused_seen = writer_i.seen;
+  assign unused_bits = ^{writer_i.seen, writer_i.ahead};
 
   assign finished_o  = writer_i.record_written || writer_i.record_failed;
 
   // ------------------------------------------------------------------ account
 
-  logic [15:0] start_q;  // frame to be taken next
-  logic [31:0] tail_q;  // oldest frame at work
-  logic [ 3:0] at_work_q;  // frames
-  logic        turn_q;  // the oldest frame's turn has come
+  logic [         15:0] start_q;  // frame to be taken next
+  logic [         31:0] tail_q;  // oldest frame at work
+  logic [FrameBits-1:0] at_work_q;  // frames
+  logic                 turn_q;  // the oldest frame's turn has come
 
   assign frame_begun_o   = !turn_q && at_work_q != '0;
   assign frame_dropped_o = writer_i.record_failed || timeout_o;
   assign turn_next_o     = frame_begun_o || (turn_q && !finished_o && !timeout_o);
   assign frame_tail_o    = tail_q;
-  assign start_index_o   = start_q[3:0];
+  assign start_index_o   = start_q[FrameBits-1:0];
 
   always_ff @(posedge aclk) begin
     if (!aresetn || ring_clear_o) begin
@@ -83,7 +86,7 @@ module lutlens_frame_control (
       if (timeout_o) start_q <= tail_q[15:0] + 1'b1;
       else if (taken_o) start_q <= start_q + 1'b1;
       if (timeout_o) at_work_q <= '0;
-      else at_work_q <= at_work_q + 4'(take_o) - 4'(finished_o);
+      else at_work_q <= at_work_q + FrameBits'(take_o) - FrameBits'(finished_o);
       turn_q <= turn_next_o;
     end
   end
@@ -132,7 +135,7 @@ module lutlens_frame_control (
   typedef enum logic [1:0] {
     StIdle,
     StAddress,  // multiply slot and stride, a bit a clock
-    StCommand   // one command a pass
+    StCommand   // one command a pass, or one for all
   } state_e;
 
   state_e        state_q;
@@ -147,8 +150,8 @@ module lutlens_frame_control (
   end
 
   assign take_o = state_q == StIdle && enable_i && !abandon && frame_head_i != start_q &&
-      at_work_q != 4'(MaxFrames) && last_pass_o == last_pass;
-  assign taken_o = state_q == StCommand && command_ready_i && pass_q == last_pass_o;
+      at_work_q != '1 && last_pass_o == last_pass;
+  assign taken_o = state_q == StCommand && command_ready_i && (ReadOnce || pass_q == last_pass_o);
   assign command_valid_o = state_q == StCommand;
   assign step_o = state_q == StAddress;
   assign command_address_o = frame_base_i + offset;

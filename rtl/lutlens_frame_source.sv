@@ -1,66 +1,78 @@
-// From the ring of frames to the core: pixels, with the thresholds of their pass.
+// From the ring of frames to the cores: pixels, with the thresholds of their pass.
 //
-// Frames are read ahead of the core; what has to be known of one when its result is due is kept here.
+// Frames are read ahead of the cores; what has to be known of one when its result is due is kept here.
+// Several cores get frames in turn.
 
 module lutlens_frame_source
   import lutlens_network_pkg::*;
 #(
   // Of whole frames, of any size; or of single images.
-  parameter bit Scan = 1'b0
+  parameter bit          Scan  = 1'b0,
+  parameter int unsigned Cores = 1
 ) (
-  input  logic                                                    aclk,
-  input  logic                                                    aresetn,
-  input  lutlens_registers_pkg::lutlens__out_t                    settings_i,
+  input logic aclk,
+  input logic aresetn,
+  input lutlens_registers_pkg::lutlens__out_t settings_i,
   // Registers that are kept here
-  output logic                                                    thresholds_wr_ack_o,
-  output logic                                                    thresholds_rd_ack_o,
-  output logic                                 [8*PIXEL_BITS-1:0] thresholds_rd_data_o,
-  output logic                                                    sizes_wr_ack_o,
-  output logic                                                    sizes_rd_ack_o,
-  output logic                                 [            31:0] sizes_rd_data_o,
+  output logic thresholds_wr_ack_o,
+  output logic thresholds_rd_ack_o,
+  output logic [8*PIXEL_BITS-1:0] thresholds_rd_data_o,
+  output logic sizes_wr_ack_o,
+  output logic sizes_rd_ack_o,
+  output logic [31:0] sizes_rd_data_o,
   // State and events of the rings; see lutlens_frame_control.
-  output logic                                 [            31:0] frame_tail_o,
-  output logic                                                    busy_o,
-  output logic                                                    ring_clear_o,
-  output logic                                                    frame_begun_o,
-  output logic                                                    frame_dropped_o,
-  output logic                                                    timeout_o,
-  output logic                                                    turn_next_o,
-  output logic                                                    read_error_o,
-  output logic                                                    writer_hold_o,
-  input  lutlens_pkg::writer_state_t                              writer_i,
-  // Of the frame whose result is due: its scale, the clock of its first pixel, whether a read failed
-  input  logic                                 [            31:0] cycles_i,
-  output logic                                 [             2:0] scale_o,
-  output logic                                 [            31:0] start_cycles_o,
-  output logic                                                    read_failed_o,
-  // The core: forget every pixel; passes of a frame, minus one; thresholds of the pixels
-  output logic                                                    datapath_resetn_o,
-  output logic                                 [             3:0] last_pass_o,
-  output logic                                 [8*PIXEL_BITS-1:0] thresholds_o,
-  output logic                                 [    8*PIXELS-1:0] m_axis_tdata,
-  output logic                                                    m_axis_tvalid,
-  input  logic                                                    m_axis_tready,
-  output logic                                                    m_axis_tuser,
-  output logic                                                    m_axis_tlast,
+  output logic [31:0] frame_tail_o,
+  output logic busy_o,
+  output logic ring_clear_o,
+  output logic frame_begun_o,
+  output logic frame_dropped_o,
+  output logic timeout_o,
+  output logic turn_next_o,
+  output logic read_error_o,
+  output logic writer_hold_o,
+  input lutlens_pkg::writer_state_t writer_i,
+  // Of the oldest frame at work: its scale, the clock of its first pixel
+  input logic [31:0] cycles_i,
+  output logic [2:0] scale_o,
+  output logic [31:0] start_cycles_o,
+  // Of the frame whose result is written: whether a read failed
+  output logic read_failed_o,
+  // The cores: forget every pixel; passes of a frame, minus one; thresholds of the pixels
+  output logic datapath_resetn_o,
+  output logic [3:0] last_pass_o,
+  output logic [Cores-1:0][8*PIXEL_BITS-1:0] thresholds_o,
+  output logic [Cores-1:0][8*PIXELS-1:0] m_axis_tdata,
+  output logic [Cores-1:0] m_axis_tvalid,
+  input logic [Cores-1:0] m_axis_tready,
+  output logic [Cores-1:0] m_axis_tuser,
+  output logic [Cores-1:0] m_axis_tlast,
   // AXI read channels
-  output logic                                 [            31:0] m_axi_araddr,
-  output logic                                 [             3:0] m_axi_arlen,
-  output logic                                                    m_axi_arvalid,
-  input  logic                                                    m_axi_arready,
-  input  logic                                 [            63:0] m_axi_rdata,
-  input  logic                                                    m_axi_rerror,
-  input  logic                                                    m_axi_rlast,
-  input  logic                                                    m_axi_rvalid,
-  output logic                                                    m_axi_rready
+  output logic [31:0] m_axi_araddr,
+  output logic [3:0] m_axi_arlen,
+  output logic m_axi_arvalid,
+  input logic m_axi_arready,
+  input logic [63:0] m_axi_rdata,
+  input logic m_axi_rerror,
+  input logic m_axi_rlast,
+  input logic m_axi_rvalid,
+  output logic m_axi_rready
 );
   localparam int unsigned ImagePixels = IMAGE_WIDTH * IMAGE_HEIGHT;
   localparam int unsigned ImageBeats = (ImagePixels + 7) / 8;
 
+  // Where a line is no whole number of clocks, an image is taken as one line; the core cuts it.
+  localparam bit WholeLines = IMAGE_WIDTH % PIXELS == 0;
+  localparam int unsigned LineClocks =
+      WholeLines ? IMAGE_WIDTH / PIXELS : (ImagePixels + PIXELS - 1) / PIXELS;
+  localparam int unsigned Lines = WholeLines ? IMAGE_HEIGHT : 1;
+
+  // One core has as many frames at work as it can be given at a time; more cores have more.
+  localparam int unsigned FrameBits = (Cores > 1) ? 5 : 4;
+
   // Bits for a frame's beats, for the clocks of a line, and for lines.
   localparam int unsigned CountBits = bits(Scan ? MAX_WIDTH / 8 * 65536 : ImageBeats, 5);
-  localparam int unsigned ColumnBits = bits(Scan ? 65536 / PIXELS - 1 : IMAGE_WIDTH / PIXELS, 1);
-  localparam int unsigned RowBits = bits(Scan ? 65535 : IMAGE_HEIGHT, 1);
+  localparam int unsigned ColumnBits = bits(Scan ? 65536 / PIXELS - 1 : LineClocks, 1);
+  localparam int unsigned RowBits = bits(Scan ? 65535 : Lines, 1);
 
   function automatic int unsigned bits(int unsigned largest, int unsigned at_least);
     return ($clog2(largest + 1) > at_least) ? $clog2(largest + 1) : at_least;
@@ -79,7 +91,7 @@ module lutlens_frame_source
   logic                 step;
   logic [          3:0] step_bit;
   logic                 taken;
-  logic [          3:0] start_index;
+  logic [FrameBits-1:0] start_index;
   logic                 finished;
 
   assign format_packed = settings_i.FORMAT.packed_.value;
@@ -87,7 +99,10 @@ module lutlens_frame_source
   // A register, as it drives the reset of every pipeline.
   always_ff @(posedge aclk) datapath_resetn_o <= aresetn && !flush;
 
-  lutlens_frame_control u_frame_control (
+  lutlens_frame_control #(
+    .FrameBits(FrameBits),
+    .ReadOnce (Cores > 1)
+  ) u_frame_control (
     .aclk,
     .aresetn,
     .enable_i         (settings_i.CONTROL.enable.value),
@@ -121,19 +136,12 @@ module lutlens_frame_source
     .turn_next_o      (turn_next_o)
   );
 
-  // ------------------------------------------------------------------ pixels
+  // ------------------------------------------------------------------ beats
 
-  logic                  beat_valid;
-  logic                  beat_ready;
-  logic [          63:0] beat_data;
-  logic                  beat_error;
-  logic [ColumnBits-1:0] last_column;
-  logic [   RowBits-1:0] last_row;
-  logic                  pass_first;
-  logic [           3:0] pass;
-  logic                  frame_first;
-  logic                  frame_last;
-  logic                  frame_error;
+  logic        beat_valid;
+  logic        beat_ready;
+  logic [63:0] beat_data;
+  logic        beat_error;
 
   lutlens_frame_reader #(
     .CountBits(CountBits),
@@ -164,54 +172,105 @@ module lutlens_frame_source
     .m_axi_rready
   );
 
-  lutlens_unpacker #(
-    .Pixels    (PIXELS),
-    .ColumnBits(ColumnBits),
-    .RowBits   (RowBits)
-  ) u_unpacker (
-    .aclk,
-    .aresetn      (datapath_resetn_o),
-    .last_pass_i  (last_pass_o),
-    .packed_i     (format_packed),
-    .last_column_i(last_column),
-    .last_row_i   (last_row),
-    .beat_valid_i (beat_valid),
-    .beat_ready_o (beat_ready),
-    .beat_data_i  (beat_data),
-    .beat_error_i (beat_error),
-    .m_axis_tdata,
-    .m_axis_tvalid,
-    .m_axis_tready,
-    .m_axis_tuser,
-    .m_axis_tlast,
-    .pass_first_o (pass_first),
-    .pass_o       (pass),
-    .frame_first_o(frame_first),
-    .frame_last_o (frame_last),
-    .frame_error_o(frame_error)
-  );
+  // ------------------------------------------------------------------ pixels
 
-  lutlens_settings_memory #(
-    .Width(8 * PIXEL_BITS),
-    .Depth(16)
-  ) u_thresholds (
-    .aclk,
-    .aresetn,
-    .req_i      (settings_i.THRESHOLDS.req),
-    .req_is_wr_i(settings_i.THRESHOLDS.req_is_wr),
-    .addr_i     (settings_i.THRESHOLDS.addr[5:2]),
-    .wr_data_i  (settings_i.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
-    .wr_ack_o   (thresholds_wr_ack_o),
-    .rd_ack_o   (thresholds_rd_ack_o),
-    .rd_data_o  (thresholds_rd_data_o),
-    .load_i     (pass_first),
-    .index_i    (pass),
-    .entry_o    (thresholds_o)
-  );
+  logic [ColumnBits-1:0]                   last_column;
+  logic [   RowBits-1:0]                   last_row;
+  logic [     Cores-1:0]                   core_beat_valid;
+  logic [     Cores-1:0]                   core_beat_ready;
+  logic [     Cores-1:0][            63:0] core_beat_data;
+  logic                                    core_beat_error;
+  logic [     Cores-1:0]                   thresholds_wr_ack;
+  logic [     Cores-1:0]                   thresholds_rd_ack;
+  logic [     Cores-1:0][8*PIXEL_BITS-1:0] thresholds_rd_data;
+  logic [     Cores-1:0]                   core_frame_first;
+  logic [     Cores-1:0]                   core_frame_last;
+  logic [     Cores-1:0]                   core_frame_error;
+  logic                                    frame_first;
+  logic                                    frame_last;
+  logic                                    frame_error;
+
+  if (Cores == 1) begin : gen_one_core
+    assign core_beat_valid = beat_valid;
+    assign beat_ready      = core_beat_ready;
+    assign core_beat_data  = beat_data;
+    assign core_beat_error = beat_error;
+    assign frame_first     = core_frame_first;
+    assign frame_last      = core_frame_last;
+    assign frame_error     = core_frame_error;
+  end else begin : gen_cores
+    logic unused_bits;
+
+    lutlens_deal #(
+      .Cores    (Cores),
+      .CountBits(CountBits)
+    ) u_deal (
+      .aclk,
+      .aresetn      (datapath_resetn_o),
+      .last_pass_i  (last_pass_o),
+      .beats_i      (command_beats),
+      .beat_valid_i (beat_valid),
+      .beat_ready_o (beat_ready),
+      .beat_data_i  (beat_data),
+      .beat_error_i (beat_error),
+      .beat_valid_o (core_beat_valid),
+      .beat_ready_i (core_beat_ready),
+      .beat_data_o  (core_beat_data),
+      .frame_first_o(frame_first),
+      .frame_last_o (frame_last),
+      .frame_error_o(frame_error)
+    );
+
+    assign core_beat_error = 1'b0;
+    assign unused_bits = ^{core_frame_first, core_frame_last, core_frame_error,
+                           thresholds_wr_ack, thresholds_rd_ack, thresholds_rd_data};
+  end
+
+  for (genvar i = 0; i < Cores; i++) begin : gen_pixels
+    lutlens_frame_pixels #(
+      .ColumnBits(ColumnBits),
+      .RowBits   (RowBits)
+    ) u_frame_pixels (
+      .aclk,
+      .aresetn,
+      .datapath_resetn       (datapath_resetn_o),
+      .last_pass_i           (last_pass_o),
+      .packed_i              (format_packed),
+      .last_column_i         (last_column),
+      .last_row_i            (last_row),
+      .thresholds_req_i      (settings_i.THRESHOLDS.req),
+      .thresholds_req_is_wr_i(settings_i.THRESHOLDS.req_is_wr),
+      .thresholds_addr_i     (settings_i.THRESHOLDS.addr[5:2]),
+      .thresholds_wr_data_i  (settings_i.THRESHOLDS.wr_data[8*PIXEL_BITS-1:0]),
+      .thresholds_wr_ack_o   (thresholds_wr_ack[i]),
+      .thresholds_rd_ack_o   (thresholds_rd_ack[i]),
+      .thresholds_rd_data_o  (thresholds_rd_data[i]),
+      .beat_valid_i          (core_beat_valid[i]),
+      .beat_ready_o          (core_beat_ready[i]),
+      .beat_data_i           (core_beat_data[i]),
+      .beat_error_i          (core_beat_error),
+      .thresholds_o          (thresholds_o[i]),
+      .m_axis_tdata          (m_axis_tdata[i]),
+      .m_axis_tvalid         (m_axis_tvalid[i]),
+      .m_axis_tready         (m_axis_tready[i]),
+      .m_axis_tuser          (m_axis_tuser[i]),
+      .m_axis_tlast          (m_axis_tlast[i]),
+      .frame_first_o         (core_frame_first[i]),
+      .frame_last_o          (core_frame_last[i]),
+      .frame_error_o         (core_frame_error[i])
+    );
+  end
+
+  // All cores have the same thresholds; software reads those of the first.
+  assign thresholds_wr_ack_o  = thresholds_wr_ack[0];
+  assign thresholds_rd_ack_o  = thresholds_rd_ack[0];
+  assign thresholds_rd_data_o = thresholds_rd_data[0];
 
   // ------------------------------------------------------------------ what is kept of a frame
 
-  lutlens_frame_table u_frame_table (
+  lutlens_frame_table #(
+    .FrameBits(FrameBits)
+  ) u_frame_table (
     .aclk,
     .flush_i       (!datapath_resetn_o),
     .start_index_i (start_index),
@@ -219,8 +278,9 @@ module lutlens_frame_source
     .frame_first_i (frame_first),
     .frame_last_i  (frame_last),
     .frame_error_i (frame_error),
-    .index_i       (frame_tail_o[3:0]),
+    .oldest_i      (frame_tail_o[FrameBits-1:0]),
     .start_cycles_o(start_cycles_o),
+    .index_i       (frame_tail_o[FrameBits-1:0] + FrameBits'(writer_i.ahead)),
     .error_o       (read_failed_o)
   );
 
@@ -263,8 +323,8 @@ module lutlens_frame_source
 
     // Every frame is an image.
     assign command_beats = CountBits'(format_packed ? (ImagePixels + 63) / 64 : ImageBeats);
-    assign last_column = ColumnBits'(IMAGE_WIDTH / PIXELS - 1);
-    assign last_row = RowBits'(IMAGE_HEIGHT - 1);
+    assign last_column = ColumnBits'(LineClocks - 1);
+    assign last_row = RowBits'(Lines - 1);
     assign scale_o = '0;
     assign sizes_wr_ack_o = 1'b0;
     assign sizes_rd_ack_o = 1'b0;

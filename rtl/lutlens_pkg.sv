@@ -22,11 +22,12 @@ package lutlens_pkg;
 
   // What a result writer tells.
   typedef struct packed {
-    logic active;          // something has begun on the bus that has to be finished
-    logic waiting;         // a result waits for room in the ring
-    logic closing;         // all of a result is there and leaves: its frame is no longer late
+    logic active;  // something has begun on the bus that has to be finished
+    logic waiting;  // a result waits for room in the ring
+    logic closing;  // all of a result is there and leaves: its frame is no longer late
     logic record_written;  // one clock each
     logic record_failed;
-    logic seen;            // with record_written: something was recognised
+    logic seen;  // with record_written: something was recognised, in the last one begun
+    logic [3:0] ahead;  // results that have been written and are not acknowledged
   } writer_state_t;
 endpackage

@@ -77,6 +77,7 @@ module lutlens_pl
   output logic        m_axi_rready
 );
   localparam bit Scan = lutlens_registers_pkg::SCAN != 0;
+  localparam int unsigned Cores = 32'(lutlens_registers_pkg::CORES);
   // Size of a record: the next power of two from 8 + 2 * CLASSES, at least 32.
   localparam int unsigned RecordUsed = 8 + 2 * CLASSES;
   localparam int unsigned RecordBytes = (RecordUsed > 32) ? 1 << $clog2(RecordUsed) : 32;
@@ -152,24 +153,29 @@ module lutlens_pl
 
   // ------------------------------------------------------------------ frames to pixels
 
-  logic                    frame_begun;
-  logic                    frame_dropped;
-  logic                    turn_next;
-  logic                    writer_hold;
-  logic [             2:0] scale;
-  logic [            31:0] start_cycles;
-  logic                    read_failed;
-  logic                    datapath_resetn;
-  logic [             3:0] last_pass;
-  logic [8*PIXEL_BITS-1:0] thresholds;
-  logic [    8*PIXELS-1:0] pixel_tdata;
-  logic                    pixel_tvalid;
-  logic                    pixel_tready;
-  logic                    pixel_tuser;
-  logic                    pixel_tlast;
+  logic                               frame_begun;
+  logic                               frame_dropped;
+  logic                               turn_next;
+  logic                               writer_hold;
+  logic [      2:0]                   scale;
+  logic [     31:0]                   start_cycles;
+  logic                               read_failed;
+  logic                               datapath_resetn;
+  logic [      3:0]                   last_pass;
+  logic [Cores-1:0][8*PIXEL_BITS-1:0] thresholds;
+  logic [Cores-1:0][    8*PIXELS-1:0] pixel_tdata;
+  logic [Cores-1:0]                   pixel_tvalid;
+  logic [Cores-1:0]                   pixel_tready;
+  logic [Cores-1:0]                   pixel_tuser;
+  logic [Cores-1:0]                   pixel_tlast;
+
+  if (Scan && Cores != 1) begin : gen_check_cores
+    $error("A scan build has one core: it adds a frame's scores in block RAM");
+  end
 
   lutlens_frame_source #(
-    .Scan(Scan)
+    .Scan (Scan),
+    .Cores(Cores)
   ) u_frame_source (
     .aclk,
     .aresetn,
@@ -251,47 +257,32 @@ module lutlens_pl
       .axi_write_i    (axi_write_rsp)
     );
   end else begin : gen_batch
-    logic [15:0] result_tdata;
-    logic        result_tvalid;
-    logic        result_tready;
-    logic        result_tlast;
-    logic        unused_bits;
+    logic unused_bits;
 
-    lutlens_core u_core (
-      .aclk,
-      .aresetn      (datapath_resetn),
-      .last_pass_i  (last_pass),
-      .thresholds_i (thresholds),
-      .s_axis_tdata (pixel_tdata),
-      .s_axis_tvalid(pixel_tvalid),
-      .s_axis_tready(pixel_tready),
-      .s_axis_tuser (pixel_tuser),
-      .s_axis_tlast (pixel_tlast),
-      .m_axis_tdata (result_tdata),
-      .m_axis_tvalid(result_tvalid),
-      .m_axis_tready(result_tready),
-      .m_axis_tlast (result_tlast)
-    );
-
-    lutlens_result_writer #(
+    lutlens_batch #(
+      .Cores      (Cores),
       .RecordBytes(RecordBytes)
-    ) u_result_writer (
+    ) u_batch (
       .aclk,
       .aresetn,
+      .datapath_resetn,
+      .last_pass_i   (last_pass),
       .result_base_i (settings.RESULT_BASE.value.value),
       .result_slots_i(settings.RESULT_SLOTS.value.value),
       .result_tail_i (settings.RESULT_TAIL.value.value[15:0]),
       .result_head_o (result_head),
+      .thresholds_i  (thresholds),
+      .s_axis_tdata  (pixel_tdata),
+      .s_axis_tvalid (pixel_tvalid),
+      .s_axis_tready (pixel_tready),
+      .s_axis_tuser  (pixel_tuser),
+      .s_axis_tlast  (pixel_tlast),
       .ring_clear_i  (rings_cleared),
       .hold_i        (writer_hold),
       .writer_o      (writer),
       .write_error_o (write_error),
       .sequence_i    (frame_tail),
       .read_error_i  (read_failed),
-      .s_axis_tdata  (result_tdata),
-      .s_axis_tvalid (result_tvalid),
-      .s_axis_tready (result_tready),
-      .s_axis_tlast  (result_tlast),
       .axi_write_o   (axi_write_req),
       .axi_write_i   (axi_write_rsp)
     );

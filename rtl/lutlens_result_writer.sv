@@ -1,9 +1,10 @@
 // Writes one record per result to the ring of records.
 //
 // A record, little endian, is 16-bit words: sequence number (2 words), class and flags (a byte each),
-// margin, scores, zeros up to RecordBytes. One record is at work at a time; it counts (RESULT_HEAD)
-// when the memory has acknowledged it. One whose write fails does not count, and the next record takes
-// its slot. With the ring full the result waits, so nothing is overwritten.
+// margin, scores, zeros up to RecordBytes. It counts (RESULT_HEAD) when the memory has acknowledged it;
+// up to Outstanding of them may be on their way. One whose write fails does not count, nor do those
+// that are on their way behind it, and the next one takes its slot. With the ring full the result waits,
+// so nothing is overwritten.
 //
 // A record is aligned to its size, a power of two, so no burst crosses 4 KiB; larger ones go in bursts
 // of 16 beats. Bus time of a record: 5 clocks a beat.
@@ -11,7 +12,9 @@
 module lutlens_result_writer
   import lutlens_pkg::*;
 #(
-  parameter int unsigned RecordBytes = 32
+  parameter int unsigned RecordBytes = 32,
+  // Records that may be without their response, at most 8.
+  parameter int unsigned Outstanding = 1
 ) (
   input  logic                  aclk,
   input  logic                  aresetn,
@@ -26,8 +29,9 @@ module lutlens_result_writer
   output writer_state_t         writer_o,
   // One clock for every burst answered with an error
   output logic                  write_error_o,
-  // The frame that the result belongs to
+  // The oldest frame at work
   input  logic           [31:0] sequence_i,
+  // Of the frame `writer_o.ahead` behind it
   input  logic                  read_error_i,
   // Result: class, margin, scores
   input  logic           [15:0] s_axis_tdata,
@@ -49,43 +53,95 @@ module lutlens_result_writer
   typedef enum logic [1:0] {
     StIdle,
     StWrite,
-    StResponse
+    StAddress  // the burst's beats have been taken; until its address has, too
   } state_e;
 
   state_e                state_q;
   logic   [WordBits-1:0] word_q;  // of the record
   logic                  ended_q;  // the result's words have all been taken: pad
-  logic                  failed_q;
   logic                  seen_q;
-  logic                  failed;
-  logic                  active;
+  logic   [         3:0] ahead;
+  logic   [        31:0] sequence_number;
   logic                  full;
   logic                  start;
+  logic                  next_burst;
   logic                  word_taken;
   logic                  beat_complete;
   logic                  header_word;
-  logic                  done;
   logic   [        15:0] word;
+  logic   [        15:0] next_record;
   logic   [        15:0] slot;
+
+  // ------------------------------------------------------------------ responses
+
+  localparam int unsigned PendingBits = $clog2(Outstanding + 1);
+
+  logic [PendingBits-1:0] pending_q;  // records that have begun and are not done
+  logic                   failed_q;  // one of them has failed
+  logic                   failed;
+  logic                   answered;
+  logic                   done;
+
+  assign answered = axi_write_i.bvalid && axi_write_o.bready;
+  assign write_error_o = answered && axi_write_i.berror;
+  assign failed = failed_q || axi_write_i.berror;
+
+  always_ff @(posedge aclk) begin
+    if (!aresetn) pending_q <= '0;
+    else pending_q <= pending_q + PendingBits'(start) - PendingBits'(done);
+    if (pending_q == '0) failed_q <= 1'b0;
+    else if (write_error_o) failed_q <= 1'b1;
+  end
+
+  if (RecordBytes == BurstBytes) begin : gen_one_burst
+    assign done = answered;
+  end else begin : gen_bursts
+    logic [RecordBits-BurstBits-4:0] burst_q;  // of the oldest record
+
+    assign done = answered && burst_q == '1;
+
+    always_ff @(posedge aclk) begin
+      if (!aresetn) burst_q <= '0;
+      else if (answered) burst_q <= burst_q + 1'b1;
+    end
+  end
+
+  if (Outstanding == 1) begin : gen_one_record
+    assign ahead = '0;
+    assign axi_write_o.bready = 1'b1;
+  end else begin : gen_records
+    logic answered_q;
+
+    if (Outstanding > 8) begin : gen_check
+      $error("Outstanding must be 1 to 8");
+    end
+
+    assign ahead = 4'(pending_q) - 4'(state_q != StIdle);
+
+    // Frames are finished one at a time: the next one's turn takes a clock to come.
+    assign axi_write_o.bready = !answered_q;
+
+    always_ff @(posedge aclk) answered_q <= aresetn && answered;
+  end
 
   // ------------------------------------------------------------------ ring
 
-  assign full = result_head_o[15:0] - result_tail_i == result_slots_i;
-  assign slot = result_head_o[15:0] & (result_slots_i - 1'b1);
-  assign start = state_q == StIdle && s_axis_tvalid && !full && !hold_i;
-  assign active = state_q != StIdle;
-  assign done = state_q == StResponse && axi_write_i.bvalid && word_q == '0;
-  assign failed = failed_q || axi_write_i.berror;
-  assign write_error_o = state_q == StResponse && axi_write_i.bvalid && axi_write_i.berror;
+  assign next_record = result_head_o[15:0] + 16'(ahead);
+  assign full = next_record - result_tail_i == result_slots_i;
+  assign slot = next_record & (result_slots_i - 1'b1);
+  assign sequence_number = sequence_i + 32'(ahead);
+  assign start = state_q == StIdle && s_axis_tvalid && !full && !hold_i &&
+      pending_q != PendingBits'(Outstanding) && !failed_q && !write_error_o;
 
   // As soon as a record has begun it is no longer late.
   assign writer_o = '{
-          active: active,
-          waiting: state_q == StIdle && s_axis_tvalid && full,
-          closing: active,
+          active: pending_q != '0,
+          waiting: pending_q == '0 && s_axis_tvalid && full,
+          closing: pending_q != '0,
           record_written: done && !failed,
           record_failed: done && failed,
-          seen: seen_q
+          seen: seen_q,
+          ahead: ahead
       };
 
   always_ff @(posedge aclk) begin
@@ -95,6 +151,8 @@ module lutlens_result_writer
 
   // ------------------------------------------------------------------ bursts
 
+  assign next_burst = state_q == StAddress && !axi_write_o.awvalid && word_q != '0;
+
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
       state_q <= StIdle;
@@ -102,32 +160,28 @@ module lutlens_result_writer
       unique case (state_q)
         StIdle: if (start) state_q <= StWrite;
         StWrite:
-        if (axi_write_o.wvalid && axi_write_i.wready && axi_write_o.wlast) state_q <= StResponse;
-        default: if (axi_write_i.bvalid) state_q <= done ? StIdle : StWrite;
+        if (axi_write_o.wvalid && axi_write_i.wready && axi_write_o.wlast) state_q <= StAddress;
+        default: if (!axi_write_o.awvalid) state_q <= next_burst ? StWrite : StIdle;
       endcase
     end
   end
 
   always_ff @(posedge aclk) begin
     if (!aresetn) axi_write_o.awvalid <= 1'b0;
-    else if (start || (state_q == StResponse && axi_write_i.bvalid && !done))
-      axi_write_o.awvalid <= 1'b1;
+    else if (start || next_burst) axi_write_o.awvalid <= 1'b1;
     else if (axi_write_i.awready) axi_write_o.awvalid <= 1'b0;
     if (start) begin
       axi_write_o.awaddr <= {
         result_base_i[26:RecordBits-5] + (32 - RecordBits)'(slot), RecordBits'(0)
       };
-    end else if (state_q == StResponse && axi_write_i.bvalid && RecordBytes > BurstBytes) begin
+    end else if (next_burst && RecordBytes > BurstBytes) begin
       axi_write_o.awaddr <= axi_write_o.awaddr + BurstBytes;
     end
-    if (state_q == StIdle) failed_q <= 1'b0;
-    else if (write_error_o) failed_q <= 1'b1;
     // A best class that is not the only one is none.
     if (word_taken && word_q == WordBits'(3)) seen_q <= word != '0;
   end
 
   assign axi_write_o.awlen = 4'((1 << BurstBits) - 1);
-  assign axi_write_o.bready = state_q == StResponse;
 
   // ------------------------------------------------------------------ words to beats
 
@@ -138,7 +192,7 @@ module lutlens_result_writer
   assign s_axis_tready = word_taken && !header_word && !ended_q;
 
   always_comb begin
-    if (header_word) word = word_q[0] ? sequence_i[31:16] : sequence_i[15:0];
+    if (header_word) word = word_q[0] ? sequence_number[31:16] : sequence_number[15:0];
     else if (ended_q) word = '0;
     else if (word_q == WordBits'(2)) word = {7'b0, read_error_i, s_axis_tdata[7:0]};
     else word = s_axis_tdata;

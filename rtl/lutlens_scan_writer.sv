@@ -232,7 +232,8 @@ module lutlens_scan_writer
           closing: section_q == Header,
           record_written: done_o && !failed_q,
           record_failed: done_o && failed_q,
-          seen: found_i != '0
+          seen: found_i != '0,
+          ahead: '0
       };
   assign write_error_o = axi_write_i.bvalid && axi_write_i.berror;
 endmodule

@@ -13,9 +13,12 @@ from lutlens.board import registers as reg
 from lutlens.board.manifest import record_bytes
 from lutlens.host import overlay
 from lutlens.host.devices import DeviceError, open_device
+from lutlens.host.devices.measure import throughput
+from lutlens.host.devices.rtl import STALLS
 from lutlens.host.hwh import ADDRESS_RANGE, BASE_ADDRESS
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.registers import registers
+from lutlens.host.rtl import Build
 from support.core import (
     FRAME_SLOTS,
     RESULT_SLOTS,
@@ -28,6 +31,7 @@ from support.core import (
 from support.networks import random_lutnet
 
 NOWHERE = 0x0800_0000  # below the memory
+CORES = Build(cores=4, pixels_per_clock=8)  # a line is no multiple of 8 pixels
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +44,36 @@ def directory(lutnet: Lutnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("overlays")
     lutnet.save(folder / "small.lutnet")
     overlay.generate(folder / "small.lutnet", folder / "small", clock_mhz=143.0)
+    overlay.generate(
+        folder / "small.lutnet",
+        folder / "cores",
+        clock_mhz=143.0,
+        cores=CORES.cores,
+        pixels_per_clock=CORES.pixels_per_clock,
+    )
     return folder / "small"
 
 
-@pytest.fixture(params=["model", pytest.param("rtl", marks=pytest.mark.rtl)])
+@pytest.fixture(
+    params=[
+        *(("model", name) for name in ("small", "cores")),
+        *(pytest.param(("rtl", name), marks=pytest.mark.rtl) for name in ("small", "cores")),
+    ],
+    ids="-".join,
+)
 def core(request: pytest.FixtureRequest, directory: Path, lutnet: Lutnet) -> Iterator[Core]:
-    with open_device(request.param) as device:
-        pynq.Overlay(str(directory / "small.hwh"), device=device)
+    kind, name = request.param
+    with open_device(kind) as device:
+        pynq.Overlay(str(directory.with_name(name) / f"{name}.hwh"), device=device)
         yield Core(device, lutnet)
 
 
+def several(core: Core) -> bool:
+    return bool(core.read(reg.FEATURES) & reg.FEATURES_MORE_CORES)
+
+
 def test_reset_values_and_geometry(core: Core, lutnet: Lutnet) -> None:
+    assert core.read(reg.FEATURES) in (0x100, 0x3800)
     configured = {
         reg.FRAME_BASE, reg.FRAME_STRIDE, reg.FRAME_SLOTS, reg.RESULT_BASE, reg.RESULT_SLOTS
     }  # fmt: skip
@@ -124,7 +147,8 @@ def test_records_are_those_of_the_c_executor(core: Core, lutnet: Lutnet, k: int)
     assert len({tuple(record.scores) for record in found}) > 3
     assert core.read(reg.FRAMES_IN) == core.read(reg.FRAMES_OUT) == len(images)
     assert core.read(reg.FRAMES_DROPPED) == 0
-    assert core.read(reg.LATENCY_MAX) >= core.read(reg.LATENCY_LAST) >= k * core.size
+    assert core.read(reg.LATENCY_MAX) >= core.read(reg.LATENCY_LAST)
+    assert core.read(reg.LATENCY_LAST) >= k * core.size / (8 if several(core) else 1)
     assert core.read(reg.FRAME_CYCLES) > 0
     assert core.read(reg.STATUS) == 0
 
@@ -173,7 +197,8 @@ def test_nothing_starts_while_disabled(core: Core, lutnet: Lutnet) -> None:
 
 def test_read_errors_are_counted_flagged_and_cleared(core: Core, lutnet: Lutnet) -> None:
     thresholds = np.full((2, lutnet.encoder_bits), 100, np.uint8)
-    beats = 2 * -(-core.size // 8)
+    # Several cores read a frame once for all passes.
+    beats = (1 if several(core) else 2) * -(-core.size // 8)
     core.set_thresholds(thresholds)
     core.write(reg.FRAME_BASE, NOWHERE)
     core.control()
@@ -233,10 +258,31 @@ def test_write_errors_drop_the_frame(core: Core, lutnet: Lutnet) -> None:
     assert core.collect()[0].sequence == 3
 
 
+def test_a_write_error_drops_what_is_on_its_way_behind_it(core: Core, lutnet: Lutnet) -> None:
+    thresholds = np.full((1, lutnet.encoder_bits), 100, np.uint8)
+    core.set_thresholds(thresholds)
+    page = pynq.allocate(4096, "u1", target=core.device)  # what follows it is nobody's
+    core.write(reg.RESULT_BASE, page.device_address + 4096 - core.record_bytes)
+    core.control()
+    images = images_for(lutnet, 4)
+    core.submit(images)
+    core.wait(reg.FRAME_TAIL, 4)
+    assert core.read(reg.RESULT_HEAD) == 1
+    assert core.read(reg.WRITE_ERRORS) == core.read(reg.FRAMES_DROPPED) == 3
+    core.write(reg.RESULT_BASE, core.records.device_address)
+    core.submit(images)
+    core.wait(reg.FRAME_TAIL, 8)
+    right = expected(lutnet, images, thresholds)
+    for record in right:
+        record.sequence += 4
+    core.write(reg.RESULT_TAIL, 1)
+    assert core.collect() == right
+
+
 def test_the_watchdog_drops_a_frame_and_work_goes_on(core: Core, lutnet: Lutnet) -> None:
     thresholds = np.full((3, lutnet.encoder_bits), 100, np.uint8)
     core.set_thresholds(thresholds)
-    core.write(reg.WATCHDOG_CYCLES, core.size)  # a third of what a frame needs
+    core.write(reg.WATCHDOG_CYCLES, 40)  # less than a third of what a frame needs
     core.control()
     core.submit(images_for(lutnet, 2))
     core.wait(reg.FRAME_TAIL, 2)
@@ -305,6 +351,37 @@ def test_passes_out_of_range(core: Core, lutnet: Lutnet, written: int, passes: i
     core.control()
     images = images_for(lutnet, 2)
     assert core.classify(images) == expected(lutnet, images, thresholds[:passes])
+
+
+@pytest.mark.rtl
+def test_several_cores_at_full_rate(lutnet: Lutnet, directory: Path) -> None:
+    """All records right, and as many times faster as there are cores: 11 lines of 2 clocks."""
+    k = max(lutnet.thresholds)
+    free = throughput(lutnet, CORES, k=k, images=20, stalls=STALLS["none"])
+    assert free.clocks_per_image == pytest.approx(k * 48 / 4, rel=0.05)
+    throughput(lutnet, CORES, k=1, images=60, stalls=STALLS["heavy"], packed=True)
+
+
+@pytest.mark.rtl
+def test_several_cores_are_reset_at_any_moment(lutnet: Lutnet, directory: Path) -> None:
+    thresholds = lutnet.thresholds[max(lutnet.thresholds)]
+    images = images_for(lutnet, FRAME_SLOTS)
+    with open_device("rtl") as device:
+        device.stalls = STALLS["heavy"]
+        pynq.Overlay(str(directory.with_name("cores") / "cores.hwh"), device=device)
+        core = Core(device, lutnet)
+        core.set_thresholds(thresholds)
+        core.control()
+        for clocks in range(40, 1600, 120):
+            core.submit(images)
+            device.logic.advance(clocks)
+            core.control(reg.CONTROL_RESET)
+            while core.read(reg.STATUS) & reg.STATUS_BUSY:
+                pass
+            core.head = 0
+            assert core.classify(images) == expected(lutnet, images, thresholds)
+            core.control(reg.CONTROL_RESET)
+            core.head = 0
 
 
 def test_a_device_runs_one_overlay_after_another(directory: Path, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_format(directory: Path) -> None:
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("build", [Build(), Build(scan=Scan())], ids=["batch", "scan"])
+@pytest.mark.parametrize(
+    "build", [Build(), Build(cores=4), Build(scan=Scan())], ids=["batch", "cores", "scan"]
+)
 def test_verilator_wall(build: Build) -> None:
     """-Wall on the whole PL around the stand-in network; the generated one's tests do the same."""
     network = {

@@ -84,12 +84,11 @@ class LutlensDriver(pynq.DefaultIP):  # type: ignore[misc]
         major = self._read("VERSION") & reg.VERSION_MAJOR
         expected_major = reg.RESET[reg.VERSION] & reg.VERSION_MAJOR
         build_id = self._read("BUILD_ID_HIGH") << 32 | self._read("BUILD_ID_LOW")
-        features = geometry.pixels_per_clock << 8 | (scan is not None)
         for name, held, expected in (
             ("MAGIC", self._read("MAGIC"), reg.RESET[reg.MAGIC]),
             ("VERSION", major, expected_major),
             ("BUILD_ID", build_id, int(manifest.build_id, 16)),
-            ("FEATURES", self._read("FEATURES"), features),
+            ("FEATURES", self._read("FEATURES"), geometry.features),
             ("IMAGE_WIDTH", self._read("IMAGE_WIDTH"), geometry.image_width),
             ("IMAGE_HEIGHT", self._read("IMAGE_HEIGHT"), geometry.image_height),
             ("CLASSES", self._read("CLASSES"), len(geometry.classes)),

@@ -29,6 +29,7 @@ Size = Annotated[int, Field(ge=1, le=8192)]
 Passes = Annotated[int, Field(ge=1, le=16)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PixelsPerClock = Literal[1, 2, 4, 8]
+Cores = Literal[1, 2, 4]
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -63,6 +64,7 @@ class Geometry(StrictModel):
     bits_per_class: the highest score of one pass; a score of K passes is at most K times that.
     pixels_per_clock: that the network takes.
     scan: of a core that scans frames; None for one that takes single images (batch mode).
+    cores: to which images are dealt out in turn.
     """
 
     image_width: Size
@@ -79,6 +81,12 @@ class Geometry(StrictModel):
     record_bytes: Annotated[int, Field(ge=32, le=1024)]
     pixels_per_clock: PixelsPerClock = 1
     scan: ScanGeometry | None = None
+    cores: Cores = 1
+
+    @property
+    def features(self) -> int:
+        """What the register FEATURES holds."""
+        return (self.cores - 1) << 12 | self.pixels_per_clock << 8 | (self.scan is not None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Geometry:
@@ -87,6 +95,8 @@ class Geometry(StrictModel):
             raise ValueError(f"record_bytes must be {right} for {len(self.classes)} classes")
         if self.max_width < self.image_width:
             raise ValueError(f"max_width must be at least image_width, {self.image_width}")
+        if self.scan and self.cores != 1:
+            raise ValueError("cores must be 1 for a core that scans")
         background = self.scan.background if self.scan else None
         if background is not None and background >= len(self.classes):
             raise ValueError(f"scan.background must be one of {len(self.classes)} classes")

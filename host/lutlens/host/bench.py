@@ -98,6 +98,13 @@ def rtl(
         int | None,
         typer.Option(metavar="1|2|4|8", help="Of the build.", show_default="the overlay's, or 1"),
     ] = None,
+    cores: Annotated[
+        int | None,
+        typer.Option(metavar="1|2|4", help="Of the build.", show_default="the overlay's, or 1"),
+    ] = None,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Single images of one bit a pixel, not of eight.")
+    ] = False,
     width: Annotated[int, typer.Option(min=8, max=8192, help="Of frames.")] = 640,
     height: Annotated[int, typer.Option(min=1, max=8192, help="Of frames.")] = 132,
     frames: Annotated[int, typer.Option(min=1, max=60, help="Frames to measure over.")] = 4,
@@ -135,6 +142,7 @@ def rtl(
     Rates at a clock that no place and route has confirmed are a calculation, not a measurement.
 
         lutlens bench rtl overlays/digits --k 15 --json
+        lutlens bench rtl --packed --cores 4 --pixels-per-clock 8
         lutlens bench rtl --scan --pixels-per-clock 8 --k 15
     """
     lutnet, manifest = overlay.read(path)
@@ -144,14 +152,20 @@ def rtl(
     mhz = clock or (manifest.clock_mhz if manifest else overlay.DEFAULT_CLOCK_MHZ)
     if pixels_per_clock is not None:
         build = replace(build, pixels_per_clock=pixels_per_clock)
+    if cores is not None:
+        build = replace(build, cores=cores)
     common = {
         "k": k,
         "pixels_per_clock_built": build.pixels_per_clock,
+        "cores": build.cores,
+        "packed": packed,
         "stalls": stalls.value,
         "clock_mhz": mhz,
     }
     try:
         if scan or build.scan:
+            if build.cores != 1 or packed:
+                raise ValueError("--cores and --packed are for single images, not for frames")
             size = (
                 (lutnet.input_shape[0], images * lutnet.input_shape[1])
                 if images
@@ -164,7 +178,7 @@ def rtl(
             background = of_overlay.background if of_overlay else None
             result, text = _bench_frames(lutnet, build, k, size, frames, stalls, background, images)
         else:
-            result, text = _bench_images(lutnet, build, k, images or 60, stalls)
+            result, text = _bench_images(lutnet, build, k, images or 60, stalls, packed)
     except ValueError as error:  # a size or a K that does not fit
         raise typer.BadParameter(str(error)) from error
     for unit in ("image", "frame"):
@@ -195,13 +209,15 @@ def _write_clocks(
 
 
 def _bench_images(
-    lutnet: Lutnet, build: Build, k: int, images: int, stalls: StallsName
+    lutnet: Lutnet, build: Build, k: int, images: int, stalls: StallsName, packed: bool
 ) -> tuple[dict[str, float], str]:
     from lutlens.host.devices.measure import throughput
     from lutlens.host.devices.rtl import STALLS
 
     with _building():
-        found = throughput(lutnet, build, k=k, images=images, stalls=STALLS[stalls.value])
+        found = throughput(
+            lutnet, build, k=k, images=images, stalls=STALLS[stalls.value], packed=packed
+        )
     height, width, _ = lutnet.input_shape
     clocks = found.clocks_per_image
     result = {

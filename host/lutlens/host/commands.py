@@ -47,6 +47,10 @@ def generate(
         bool,
         typer.Option("--scan", help="A core that scans whole frames, not one for single images."),
     ] = False,
+    cores: Annotated[
+        int,
+        typer.Option(metavar="1|2|4", help="Cores to which single images are dealt out in turn."),
+    ] = 1,
     description: Annotated[
         str, typer.Option(metavar="TEXT", help="One sentence for the model card.")
     ] = "",
@@ -64,6 +68,7 @@ def generate(
 
         lutlens generate digits.lutnet --out overlays/digits
         lutlens generate scan.lutnet --out overlays/scan --scan --pixels-per-clock 8
+        lutlens generate digits.lutnet --out overlays/fast --cores 4 --pixels-per-clock 8
     """
     manifest = overlay.generate(
         lutnet,
@@ -72,6 +77,7 @@ def generate(
         max_width=max_width,
         pixels_per_clock=pixels_per_clock,
         scan=scan,
+        cores=cores,
         description=description,
     )
     if json_output:

@@ -76,7 +76,7 @@ def _build(geometry: Geometry) -> str:
     pixels = f"{geometry.pixels_per_clock} pixel(s) a clock, lines up to {geometry.max_width}"
     scan = geometry.scan
     if scan is None:
-        return f"single images; {pixels}"
+        return f"single images, {geometry.cores} core(s); {pixels}"
     return f"whole frames, a window every {scan.step_x}x{scan.step_y} pixels; {pixels}"
 
 

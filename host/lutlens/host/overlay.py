@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import jinja2
 from lutlens.board.hil.report import REPORT_NAME, Report
@@ -20,6 +20,7 @@ from lutlens.board.manifest import (
     MANIFEST_NAME,
     VECTORS_NAME,
     Bitstream,
+    Cores,
     Geometry,
     Manifest,
     PixelsPerClock,
@@ -56,6 +57,7 @@ def generate(
     max_width: int = DEFAULT_MAX_WIDTH,
     pixels_per_clock: int = 1,
     scan: bool = False,
+    cores: int = 1,
     description: str = "",
 ) -> Manifest:
     """Make an overlay directory of a lutnet. The same lutnet and tools give the same bytes.
@@ -65,6 +67,7 @@ def generate(
     max_width: of a frame, in pixels; the line buffers hold that many.
     pixels_per_clock: that the network takes: 1, 2, 4 or 8.
     scan: whole frames instead of single images.
+    cores: to which single images are dealt out in turn: 1, 2 or 4.
     description: one sentence for the model card.
 
     Raises LutnetError, OverlayError, GenerationError of `lutlens.host.systemverilog` for a network
@@ -77,6 +80,14 @@ def generate(
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
     validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width, pixels_per_clock)
+    if cores not in get_args(Cores):
+        numbers = ", ".join(map(str, get_args(Cores)))
+        raise OverlayError(f"cores: {cores}, must be one of {numbers}")
+    if scan and cores != 1:
+        raise OverlayError(
+            f"cores: {cores}, a scan build has 1: bands of a frame would share rows, and with several "
+            "passes the block RAM that adds its scores"
+        )
     scanned = _scan_geometry(lutnet, max_width) if scan else None
     files = {
         f"{name}.lutnet": lutnet.to_bytes(),
@@ -102,6 +113,7 @@ def generate(
             record_bytes=record_bytes(len(lutnet.classes)),
             pixels_per_clock=cast(PixelsPerClock, pixels_per_clock),
             scan=scanned,
+            cores=cast(Cores, cores),
         ),
         thresholds={k: levels.tolist() for k, levels in sorted(lutnet.thresholds.items())},
         clock_mhz=hwh.clock(clock_mhz).mhz,

@@ -114,16 +114,19 @@ def registers() -> tuple[Register, ...]:
     return tuple(sorted(found, key=lambda register: register.offset))
 
 
-def write_rtl(directory: str | os.PathLike[str], scan: Scan | None) -> tuple[Path, Path]:
+def write_rtl(
+    directory: str | os.PathLike[str], scan: Scan | None, cores: int = 1
+) -> tuple[Path, Path]:
     """Write the register block: its package and its module, in a compiler's order.
 
     scan: None for a batch build.
+    cores: of the network.
 
     Its bus is PeakRDL's plain request and acknowledge; rtl/lutlens_axil.sv makes AXI4-Lite of it.
     """
     target = Path(directory)
     RegblockExporter().export(
-        _compile(scan),
+        _compile(scan, cores),
         str(target),
         cpuif_cls=PassthroughCpuif,
         module_name=MODULE_NAME,
@@ -218,7 +221,7 @@ def markdown() -> str:
     return "\n".join([*lines, ""])
 
 
-def _compile(scan: Scan | None) -> AddrmapNode:
+def _compile(scan: Scan | None, cores: int = 1) -> AddrmapNode:
     compiler = RDLCompiler()
     for udp in ALL_UDPS:
         compiler.register_udp(udp)
@@ -229,6 +232,7 @@ def _compile(scan: Scan | None) -> AddrmapNode:
             "SCAN": scan is not None,
             "SCAN_POSITIONS": room.max_positions,
             "SCAN_WINDOWS": room.max_windows,
+            "CORES": cores,
         }
     ).top
 

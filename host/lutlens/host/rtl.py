@@ -22,7 +22,7 @@ from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 BATCH_CORE = "lutlens_core"
 SCAN_CORE = "lutlens_scan_core"
 _CORES = {
-    BATCH_CORE: ("lutlens_encoder", "lutlens_scorer"),
+    BATCH_CORE: ("lutlens_encoder", "lutlens_lines", "lutlens_scorer"),
     SCAN_CORE: (
         "lutlens_encoder",
         "lutlens_top_two",
@@ -39,11 +39,13 @@ class Build:
 
     max_width: columns of the widest frame.
     scan: None for batch mode.
+    cores: to which images are dealt out in turn; batch mode only.
     """
 
     max_width: int = DEFAULT_MAX_WIDTH
     pixels_per_clock: int = 1
     scan: Scan | None = None
+    cores: int = 1
 
     @property
     def core(self) -> str:
@@ -58,6 +60,7 @@ class Build:
             geometry.max_width,
             geometry.pixels_per_clock,
             Scan(scan.max_positions, scan.max_windows) if scan else None,
+            geometry.cores,
         )
 
 
@@ -89,7 +92,8 @@ def core_sources(build: Build = DEFAULT_BUILD) -> dict[str, str]:
 def pl_sources(build: Build) -> dict[str, str]:
     """The whole PL but the network: registers, rings, core."""
     with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
-        registers = {path.name: path.read_text() for path in write_rtl(folder, build.scan)}
+        block = write_rtl(folder, build.scan, build.cores)
+        registers = {path.name: path.read_text() for path in block}
     paths = sorted(RTL_DIRECTORY.glob("*.sv"), key=lambda path: (path.stem[-4:] != "_pkg", path))
     modules = {
         path.name: path.read_text()

@@ -11,7 +11,7 @@ from lutlens.board import scanning
 from lutlens.host import golden
 from lutlens.host.c import Executor
 from lutlens.host.devices.ddr import Ddr, DeviceError
-from lutlens.host.devices.measure import WARM_UP, set_thresholds, wait_for_record
+from lutlens.host.devices.measure import WARM_UP, set_thresholds, wait_for_records
 from lutlens.host.devices.rtl import Rtl, Stalls, compile_pl
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.registers import Scan
@@ -101,11 +101,11 @@ def scan_times(
         limit = 20 * k * size[0] * size[1] + 100_000
         clocks, latencies = [], []
         for i in range(count):
-            wait_for_record(logic, i, limit)
+            _wait_for_result(logic, i, limit)
             clocks.append(logic.read(reg.FRAME_CYCLES))
         for i in range(count, count + ALONE):
             logic.write(reg.FRAME_HEAD, i + 1)
-            wait_for_record(logic, i, limit)
+            _wait_for_result(logic, i, limit)
             pixels_alone = k * size[0] * size[1] // build.pixels_per_clock
             latencies.append(
                 min(
@@ -118,6 +118,13 @@ def scan_times(
     for i in range(count + ALONE):
         check_result(bytes(results[i]), found[i], scan, sequence=i, background=background)
     return ScanTimes(tuple(clocks[WARM_UP:]), max(latencies))
+
+
+def _wait_for_result(logic: Rtl, index: int, limit: int) -> None:
+    """Until result `index` is there, and the next one is not. Raises DeviceError."""
+    head, _ = wait_for_records(logic, index + 1, limit)
+    if head > index + 1:
+        raise DeviceError("two results between two looks: the frame is too small to be measured")
 
 
 def scenes(lutnet: Lutnet, count: int, size: tuple[int, int]) -> Frames:

@@ -88,7 +88,7 @@ class Model:
             Scans(lutnet, executor, scan, geometry.max_width) if scan else Images(lutnet, executor)
         )
         self._ddr = ddr
-        self._pixels_per_clock = geometry.pixels_per_clock
+        self._pixels_per_clock, self._cores = geometry.pixels_per_clock, geometry.cores
         self._clock_mhz = clock_mhz
         self._since = time.monotonic()
         self._encoder_bits = lutnet.encoder_bits
@@ -105,7 +105,7 @@ class Model:
             reg.IMAGE_HEIGHT: lutnet.input_shape[0],
             reg.CLASSES: len(lutnet.classes),
             reg.ENCODER_BITS: lutnet.encoder_bits,
-            reg.FEATURES: geometry.pixels_per_clock << 8 | (scan is not None),
+            reg.FEATURES: geometry.features,
             reg.MAX_WIDTH: geometry.max_width,
             **self._kind.constants,
         }
@@ -178,7 +178,7 @@ class Model:
         while len(frames) < min(self._ready, self._room) and pixels < BATCH_PIXELS:
             number = self._values[reg.FRAME_TAIL] + len(frames) & WORD
             size = self._kind.size(self._values, number)
-            clocks = self._passes * -(-size[0] * size[1] // self._pixels_per_clock)
+            clocks = self._passes * size[0] * -(-size[1] // self._pixels_per_clock)
             if not limit or clocks <= limit:
                 frames.append(_Frame(number, size, clocks))
                 pixels += size[0] * size[1]
@@ -207,7 +207,9 @@ class Model:
             same = [frame for frame in frames if frame.size == size]
             pixels, bad_beats = self._fetch(same)
             if bad_beats.any():
-                self._add(reg.READ_ERRORS, int(bad_beats.sum()) * self._passes)
+                # Several cores keep a frame for its passes.
+                reads = self._passes if self._cores == 1 else 1
+                self._add(reg.READ_ERRORS, int(bad_beats.sum()) * reads)
                 self._values[reg.STATUS] |= reg.STATUS_READ_ERROR
                 self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_ERROR
             numbers = np.array([frame.number for frame in same])
@@ -265,7 +267,8 @@ class Model:
                 self._ddr.view(address + start, len(data))[:] = data
         for offset in (reg.RESULT_HEAD, reg.FRAME_TAIL, reg.FRAMES_IN, reg.FRAMES_OUT):
             self._add(offset, 1)
-        self._values[reg.FRAME_CYCLES] = self._values[reg.LATENCY_LAST] = clocks
+        self._values[reg.FRAME_CYCLES] = -(-clocks // self._cores)
+        self._values[reg.LATENCY_LAST] = clocks
         self._values[reg.LATENCY_MAX] = max(self._values[reg.LATENCY_MAX], clocks)
         self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_RESULT
 

@@ -8,6 +8,7 @@ port does (`Stalls`), the same way on every run.
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,5 +180,10 @@ def compile_pl(lutnet: Lutnet, build: Build) -> Path:
 
     Raises GenerationError, VerilatorError or CompilationError.
     """
-    sources = network_sources(lutnet, build) | pl_sources(build)
+    return _compiled(lutnet.to_bytes(), build)
+
+
+@cache
+def _compiled(lutnet: bytes, build: Build) -> Path:
+    sources = network_sources(Lutnet.from_bytes(lutnet), build) | pl_sources(build)
     return verilator.build(sources, "lutlens_pl", HARNESS.read_text())

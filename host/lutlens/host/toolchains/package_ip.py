@@ -42,10 +42,11 @@ def package(
         raise overlay.OverlayError(f"{directory}: must be an overlay directory")
     tool.version()
     build = Build.of(manifest.geometry)
-    files = vivado.sources(network_sources(lutnet, build) | core_sources())
+    files = vivado.sources(network_sources(lutnet, build) | core_sources(build))
     top = "lutlens_" + "".join(c if c.isalnum() else "_" for c in manifest.name)
     report.step("ports: Yosys")
-    files[f"{top}.v"] = wrapper(manifest, top, ports(files))
+    found = ports(files, build.core)
+    files[f"{top}.v"] = wrapper(manifest, top, build.core, found)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("ip", "project"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -56,6 +57,7 @@ def package(
         "package_ip.tcl.jinja",
         name=manifest.name,
         top=top,
+        buses=buses(found),
         part=board.part,
         sources=[str((folder / name).resolve()) for name in files],
         version=".".join(version("lutlens").split(".")[:2]),
@@ -69,16 +71,27 @@ def package(
     return folder / "ip"
 
 
-def ports(files: dict[str, str]) -> list[Port]:
-    """Ports of `lutlens_core` as it is elaborated with this network. Raises SynthesisError."""
-    module = json.loads(synthesis.elaborate(files, "lutlens_core"))["modules"]["lutlens_core"]
+def ports(files: dict[str, str], core: str) -> list[Port]:
+    """Ports of module `core` as it is elaborated with this network. Raises SynthesisError."""
+    module = json.loads(synthesis.elaborate(files, core))["modules"][core]
     return [
         Port(name, port["direction"], len(port["bits"])) for name, port in module["ports"].items()
     ]
 
 
-def wrapper(manifest: Manifest, top: str, found: list[Port]) -> str:
+def buses(found: list[Port]) -> list[str]:
+    """The AXI4-Streams among the ports."""
+    return [port.name.removesuffix("_tdata") for port in found if port.name.endswith("_tdata")]
+
+
+def wrapper(manifest: Manifest, top: str, core: str, found: list[Port]) -> str:
     """The IP's top, in Verilog."""
     return vivado.render(
-        "core.v.jinja", name=manifest.name, build_id=manifest.build_id, top=top, ports=found
+        "core.v.jinja",
+        name=manifest.name,
+        build_id=manifest.build_id,
+        top=top,
+        core=core,
+        ports=found,
+        buses=buses(found),
     )
