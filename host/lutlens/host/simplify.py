@@ -102,8 +102,8 @@ def _reduce(
             # Scores and OR pools do not see through an inversion: they need a signal as it is.
             # A node that they want only inverted is built inverted.
             wanted = set(literals)
-            flips = {x >> 1 for x in wanted if x & 1 and x ^ 1 not in wanted}
-            builder = _Builder(stage, channels, width, flips)
+            if flips := {x >> 1 for x in wanted if x & 1 and x ^ 1 not in wanted}:
+                builder = _Builder(stage, channels, width, flips)
             literals = [builder.uninverted(literal) for literal in builder.outputs()]
         counts.update(builder.gone)
         nodes = tuple(builder.nodes)
@@ -186,18 +186,20 @@ class _Builder:
         return self._known[inputs, table]
 
 
-def _rewrite(literals: Sequence[int], table: int) -> tuple[tuple[int, ...], int]:
+def _rewrite(literals: list[int], table: int) -> tuple[tuple[int, ...], int]:
     """Signals that `table` over `literals` depends on, ascending, and the table over them."""
     signals = sorted({literal >> 1 for literal in literals if literal > _TRUE})
     n = len(signals)
-    full = tables.ones(n)
-    sources = [
-        full * literal
-        if literal <= _TRUE
-        else tables.variable(signals.index(literal >> 1), n) ^ (full * (literal & 1))
-        for literal in literals
-    ]
-    kept, table = tables.support(tables.compose(table, sources, n), n)
+    if literals != [2 * signal for signal in signals]:  # else the table is over these already
+        full = tables.ones(n)
+        sources = [
+            full * literal
+            if literal <= _TRUE
+            else tables.variable(signals.index(literal >> 1), n) ^ (full * (literal & 1))
+            for literal in literals
+        ]
+        table = tables.compose(table, sources, n)
+    kept, table = tables.support(table, n)
     return tuple(signals[j] for j in kept), table
 
 

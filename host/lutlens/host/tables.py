@@ -47,6 +47,8 @@ def compose(table: int, sources: Sequence[int], inputs: int) -> int:
     """The table over `inputs` inputs of `table` reading `sources`, themselves tables over them."""
     if not sources:
         return ones(inputs) if table else 0
+    if len(sources) == 1:
+        return (0, ones(inputs) ^ sources[0], sources[0], ones(inputs))[table]
     half = 1 << (len(sources) - 1)
     select = sources[-1]
     low = compose(table & ((1 << half) - 1), sources[:-1], inputs)
