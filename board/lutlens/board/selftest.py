@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from lutlens.board.classifier import LoadedOverlay
+from lutlens.board.driver import PATIENCE_S
 from lutlens.board.manifest import VECTORS_NAME
 from lutlens.board.scanner import Scanner
 
@@ -55,10 +56,16 @@ class Vectors:
             raise SelfTestError(f"{path}: holds no vectors, must hold {inputs} and at least one K")
         return cls(path, images, answers, scans)
 
-    def ask(self, overlay: LoadedOverlay, k: int, chosen: slice | Integers = ALL) -> int:
+    def ask(
+        self,
+        overlay: LoadedOverlay,
+        k: int,
+        chosen: slice | Integers = ALL,
+        patience_s: float = PATIENCE_S,
+    ) -> int:
         """Put some of them through the core, and compare; how many that were. Raises SelfTestError."""
         right = self.answers[k][chosen]
-        found = _answers(overlay, self.inputs[chosen], k)
+        found = _answers(overlay, self.inputs[chosen], k, patience_s)
         axes = ("frame", "row", "column") if self.scans else ("image", "class")
         compare(f"{self.path}: {'cells' if self.scans else 'scores'}_{k}", found, right, axes)
         return len(right)
@@ -73,10 +80,12 @@ def replay(overlay: LoadedOverlay, directory: str | os.PathLike[str]) -> int:
     return sum(vectors.ask(overlay, k) for k in vectors.answers)
 
 
-def _answers(overlay: LoadedOverlay, images: npt.NDArray[np.uint8], k: int) -> npt.NDArray[Any]:
+def _answers(
+    overlay: LoadedOverlay, images: npt.NDArray[np.uint8], k: int, patience_s: float
+) -> npt.NDArray[Any]:
     if isinstance(overlay, Scanner):
-        return overlay.scan(images, k)
-    scores = overlay.classify(images, k).scores
+        return overlay.scan(images, k, patience_s)
+    scores = overlay.classify(images, k, patience_s).scores
     assert scores is not None
     return scores
 

@@ -17,7 +17,7 @@ def golden(bench: Bench) -> Found:
     vectors = bench.vectors
     for k in vectors.answers:
         bench.tell(f"K = {k}")
-        vectors.ask(bench.overlay, k)
+        vectors.ask(bench.overlay, k, patience_s=bench.patience_s)
     what = "frames" if vectors.scans else "images"
     ks = ", ".join(map(str, vectors.answers))
     return Found(f"{len(vectors.inputs)} golden {what} at K = {ks}: every bit is right")

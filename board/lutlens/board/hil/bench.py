@@ -84,7 +84,7 @@ class Bench:
         """ "board", or which simulated device."""
         return getattr(self.device, "kind", "board")
 
-    @property
+    @cached_property
     def patience_s(self) -> float:
         """How long the core may take for a frame."""
         return RTL_PATIENCE_S if self.kind == "rtl" else PATIENCE_S

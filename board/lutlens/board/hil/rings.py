@@ -175,7 +175,7 @@ def watchdog(bench: Bench) -> Found:
                 f"register {name.upper()} grew by {grown}, where the watchdog ended {count} frames"
             )
     bench.tell("golden vectors again")
-    bench.vectors.ask(overlay, k)
+    bench.vectors.ask(overlay, k, patience_s=bench.patience_s)
     return Found(
         f"{count} frames were dropped after {clocks // 2} clocks and counted; the next answers are right"
     )
