@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from lutlens.board import handwriting
+from lutlens.board.driver import CoreError
 from lutlens.board.pipeline import Pipeline
+from lutlens.board.service import status
 from starlette.testclient import TestClient
 from support.service import Desk, wait_for
 
@@ -300,6 +302,22 @@ def test_another_overlay_can_be_loaded(client: TestClient, desk: Desk) -> None:
     stood = desk.pipeline.counts.recognised
     wait_for(lambda: desk.pipeline.counts.recognised > stood, "recognition with the other overlay")
     assert client.post(f"/api/v1/overlays/{first}/load").status_code == 200
+
+
+def test_between_two_overlays_the_counters_are_those_read_last(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "MAX_AGE_S", 0.0)
+    before = client.get("/api/v1/status").json()["hardware"]
+    assert before
+
+    def closed() -> None:
+        raise CoreError("overlay first was closed")
+
+    monkeypatch.setattr(desk.pipeline.classifier, "counters", closed)
+    response = client.get("/api/v1/status")
+    assert response.status_code == 200
+    assert response.json()["hardware"] == before
 
 
 @pytest.mark.parametrize("name", ["nothing", "..", "..%2F..%2Fetc", "%2Fetc%2Fpasswd"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import importlib.metadata
 import time
 from typing import TYPE_CHECKING
 
+from lutlens.board.driver import CoreError
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.service import models, present
 
@@ -22,7 +24,8 @@ class StatusCache:
     """Builds the status, and remembers the core's counters.
 
     Reading counters waits for a device that is busy, a simulated one for seconds: it is done in a
-    worker thread, one at a time, and who has no patience left gets the counters read last.
+    worker thread, one at a time, and who has no patience left gets the counters read last. So does
+    who asks while an overlay is being loaded.
     """
 
     def __init__(self) -> None:
@@ -74,7 +77,8 @@ class StatusCache:
             done, _ = await asyncio.wait({reading}, timeout=PATIENCE_S)
             if done and self._reading is reading:
                 self._reading, self._read_at = None, time.monotonic()
-                self._counters = reading.result()
+                with contextlib.suppress(CoreError):  # between two overlays there are none
+                    self._counters = reading.result()
         return self._counters
 
 
