@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 from lutlens.host import bench_service, overlay
+from lutlens.host.bench_service import BenchError
 from support.squares import squares_lutnet
 
 
@@ -30,5 +32,19 @@ def test_every_client_gets_frames_and_recognition_is_counted(
 
 
 def test_a_service_that_does_not_start_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="ended with status"):
+    with pytest.raises(BenchError, match="ended with status"):
         bench_service.service(tmp_path)
+
+
+def test_a_viewer_that_gets_nothing_is_an_error() -> None:
+    """Here because nobody listens."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        for kind in ("mjpeg", "pictures"):
+            client = bench_service._Client(f"http://{address}", kind)
+            with (
+                pytest.raises(BenchError, match=f"{address}: {kind}: .*refused"),
+                bench_service._watching([client]),
+            ):
+                pass

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ import typer
 from lutlens.host.commands import JsonOption
 from lutlens.host.paths import REPOSITORY
 from rich.console import Console
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 SHIPPED = REPOSITORY / "overlays/digits-scan"
@@ -30,6 +31,10 @@ SETTLE_S = 1.0
 STREAM = "/api/v1/detections/stream"
 MJPEG = "/api/v1/stream.mjpeg"
 PIECE_BYTES = 64 << 10
+
+
+class BenchError(RuntimeError):
+    """A service or a client of it that did not do what is to be measured."""
 
 
 def service(
@@ -109,11 +114,11 @@ def _running(overlay: Path, source: str) -> Iterator[str]:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         if not url:
-            raise RuntimeError(f"the service ended with status {process.wait(ANSWER_S)}")
+            raise BenchError(f"the service ended with status {process.wait(ANSWER_S)}")
         deadline = time.monotonic() + READY_S
         while not _status(url)["counts"]["recognised"]:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{url}: no frame was recognised within {READY_S:g} s")
+                raise BenchError(f"{url}: no frame was recognised within {READY_S:g} s")
             time.sleep(0.2)
         yield url
     finally:
@@ -164,11 +169,16 @@ class _Client:
         self._counted += self._frames - self._first
 
     def run(self, stop: threading.Event) -> None:
-        """Until told to stop, or the service ends the stream."""
-        if self.kind == "mjpeg":
-            self._mjpeg(stop)
-        else:
-            self._websocket(stop)
+        """Until told to stop. Raises BenchError if the stream does not last so long."""
+        try:
+            if self.kind == "mjpeg":
+                self._mjpeg(stop)
+            else:
+                self._websocket(stop)
+        except (OSError, http.client.HTTPException, WebSocketException) as error:
+            raise BenchError(f"{self._address}: {self.kind}: {error}") from error
+        if not stop.is_set():
+            raise BenchError(f"{self._address}: {self.kind}: the service ended the stream")
 
     def _mjpeg(self, stop: threading.Event) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=ANSWER_S)
@@ -176,7 +186,7 @@ class _Client:
             connection.request("GET", MJPEG)
             response = connection.getresponse()
             if response.status != 200:
-                raise RuntimeError(f"{MJPEG}: {response.status} {response.reason}")
+                raise BenchError(f"{MJPEG}: {response.status} {response.reason}")
             boundary = b"--" + response.headers["Content-Type"].partition("boundary=")[2].encode()
             rest = b""
             while not stop.is_set() and (piece := response.read1(PIECE_BYTES)):
@@ -191,10 +201,7 @@ class _Client:
         address = f"ws://{self._address}{STREAM}{query}"
         with connect(address, max_size=1 << 24, compression=None) as socket:
             while not stop.is_set():
-                try:
-                    message = socket.recv(ANSWER_S)
-                except ConnectionClosed:
-                    return
+                message = socket.recv(ANSWER_S)
                 if self.kind == "pictures" and isinstance(message, bytes):
                     self._frames += 1
                     socket.send("shown")
@@ -204,13 +211,13 @@ class _Client:
 
 @contextmanager
 def _watching(clients: list[_Client]) -> Iterator[None]:
+    """They take their streams meanwhile. Raises BenchError if one did not get it to the end."""
     stop = threading.Event()
-    threads = [threading.Thread(target=client.run, args=(stop,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(2 * ANSWER_S)
+    with ThreadPoolExecutor(len(clients)) as pool:
+        watching = [pool.submit(client.run, stop) for client in clients]
+        try:
+            yield
+        finally:
+            stop.set()
+        for watched in watching:
+            watched.result()
