@@ -161,10 +161,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Lutnet, Manifest | None]:
 
 def set_resources(directory: str | os.PathLike[str], resources: Resources) -> Manifest:
     """Write what synthesis counted into an overlay's manifest and model card."""
-    target = Path(directory).resolve()
-    manifest = Manifest.load(target)
-    manifest.verify(target)
-    files = {file: (target / file).read_bytes() for file in manifest.files}
+    target, manifest, files = _taken_apart(directory)
     return _write(target, manifest.model_copy(update={"resources": resources}), files)
 
 
@@ -176,10 +173,7 @@ def set_bitstream(
     board: Board,
 ) -> Manifest:
     """Put a bitstream into an overlay, and FCLK0 as it was built for. It has run nowhere yet."""
-    target = Path(directory).resolve()
-    manifest = Manifest.load(target)
-    manifest.verify(target)
-    files = {file: (target / file).read_bytes() for file in manifest.files}
+    target, manifest, files = _taken_apart(directory)
     build_id = int(manifest.build_id, 16)
     files.pop(REPORT_NAME, None)  # of another bitstream
     files[manifest.bit_name] = bit
@@ -193,15 +187,12 @@ def set_simulated(directory: str | os.PathLike[str], simulated: Simulated) -> Ma
 
     Those at other K stay, if frames and memory were the same.
     """
-    target = Path(directory).resolve()
-    manifest = Manifest.load(target)
-    manifest.verify(target)
+    target, manifest, files = _taken_apart(directory)
     before = manifest.simulated
     new = simulated.clocks_per_frame
     if before and before.model_copy(update={"clocks_per_frame": new}) == simulated:
         clocks = dict(sorted({**before.clocks_per_frame, **new}.items()))
         simulated = simulated.model_copy(update={"clocks_per_frame": clocks})
-    files = {file: (target / file).read_bytes() for file in manifest.files}
     return _write(target, manifest.model_copy(update={"simulated": simulated}), files)
 
 
@@ -210,17 +201,22 @@ def set_report(directory: str | os.PathLike[str], report: Report) -> Manifest:
 
     Raises OverlayError if the report is no such thing: of another device or build, or with a check not passed.
     """
-    target = Path(directory).resolve()
-    manifest = Manifest.load(target)
-    manifest.verify(target)
+    target, manifest, files = _taken_apart(directory)
     wrong = report.why_no_sign_off(
         manifest.name, manifest.build_id, manifest.files, manifest.clock_mhz
     )
     if wrong:
         raise OverlayError(f"{target}: not recorded: {REPORT_NAME}: {wrong}")
-    files = {file: (target / file).read_bytes() for file in manifest.files}
     files[REPORT_NAME] = report.to_bytes()
     return _write(target, manifest.model_copy(update={"run_on_hardware": True}), files)
+
+
+def _taken_apart(directory: str | os.PathLike[str]) -> tuple[Path, Manifest, dict[str, bytes]]:
+    """Where an overlay lies, its manifest, and its verified files. Raises ManifestError."""
+    target = Path(directory).resolve()
+    manifest = Manifest.load(target)
+    manifest.verify(target)
+    return target, manifest, {file: (target / file).read_bytes() for file in manifest.files}
 
 
 def card(manifest: Manifest, lutnet: Lutnet) -> str:

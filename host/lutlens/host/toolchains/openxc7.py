@@ -96,9 +96,8 @@ class OpenXC7(Toolchain):
 
         def watch(line: str) -> None:
             if found := _FREQUENCY.search(line):
-                clocks[found[1]] = float(
-                    found[2]
-                )  # printed after placement too: the last one counts
+                # Printed after placement too: the last one counts.
+                clocks[found[1]] = float(found[2])
             if found or _PHASE.search(line):
                 report.line(line.removeprefix("Info:").strip())
 
