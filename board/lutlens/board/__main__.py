@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 
 from lutlens.board.serve import serve
-from lutlens.board.service.settings import ServiceSettings
-from pydantic import ValidationError
-
-TOKEN_VARIABLE = "LUTLENS_TOKEN"
+from lutlens.board.service.settings import TOKEN_VARIABLE, ServiceSettings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,17 +15,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
-        settings = ServiceSettings.model_validate(
-            {
-                "host": options.host,
-                "port": options.port,
-                "token": os.environ.get(TOKEN_VARIABLE),
-                "allowed_hosts": tuple(options.allow_host),
-            }
-        )
         serve(
             options.overlay,
-            settings=settings,
+            settings=ServiceSettings.given(options.host, options.port, options.allow_host),
             source_texts=options.source,
             k=options.k,
             min_margin=options.min_margin,
@@ -37,9 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return 0
-    except ValidationError as error:
-        first = error.errors()[0]
-        return _fail(": ".join([*map(str, first["loc"]), first["msg"]]), 2)
     except (ValueError, OSError) as error:
         return _fail(str(error), 2)
     except RuntimeError as error:  # OverlayError, CoreError, SelfTestError; pynq's own

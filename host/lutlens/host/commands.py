@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -13,7 +12,6 @@ import typer
 from lutlens.host import overlay
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -186,16 +184,7 @@ def serve(
     from lutlens.host.devices import open_device
 
     try:
-        settings = ServiceSettings(
-            host=host,
-            port=port,
-            token=os.environ.get("LUTLENS_TOKEN"),  # type: ignore[arg-type]
-            allowed_hosts=tuple(allow_host or ()),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    try:
+        settings = ServiceSettings.given(host, port, allow_host or ())
         with open_device(DeviceName(device).value) as opened:
             run(
                 directory,
@@ -207,7 +196,7 @@ def serve(
             )
     except KeyboardInterrupt:
         return
-    except ValueError as error:  # an overlay, a source or a K that does not fit
+    except ValueError as error:  # an option, an overlay, a source or a K that does not fit
         raise typer.BadParameter(str(error)) from error
 
 

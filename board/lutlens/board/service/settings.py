@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
 import socket
+from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
+TOKEN_VARIABLE = "LUTLENS_TOKEN"
+"""The environment variable that sets the token."""
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -49,6 +61,21 @@ class ServiceSettings(BaseModel):
         if self.token is not None and len(self.token.get_secret_value()) < 8:
             raise ValueError("token: must have at least 8 characters")
         return self
+
+    @classmethod
+    def given(cls, host: str, port: int, allowed_hosts: Iterable[str]) -> ServiceSettings:
+        """As options and the environment say. Raises ValueError, which names what is wrong."""
+        token = os.environ.get(TOKEN_VARIABLE)
+        try:
+            return cls(
+                host=host,
+                port=port,
+                token=None if token is None else SecretStr(token),
+                allowed_hosts=tuple(allowed_hosts),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(": ".join([*map(str, first["loc"]), first["msg"]])) from error
 
     @property
     def loopback(self) -> bool:

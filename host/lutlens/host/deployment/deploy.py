@@ -18,7 +18,7 @@ from typing import Any
 
 from lutlens.board.activation import COMPLETE, CURRENT, FACTS, KEPT, Release
 from lutlens.board.manifest import Manifest
-from lutlens.board.service.settings import ServiceSettings
+from lutlens.board.service.settings import TOKEN_VARIABLE, ServiceSettings
 from lutlens.host.deployment import DeploymentError, packages, release, unit
 from lutlens.host.deployment.packages import Facts
 from lutlens.host.deployment.release import HASHES, WHEELS, Package
@@ -30,7 +30,6 @@ PYNQ_PYTHON = "/usr/local/share/pynq-venv/bin/python"
 DEFAULT_ROOT = "~/lutlens"
 INSTALL_S = 1800.0
 SPARE_BYTES = 8 << 20
-TOKEN_VARIABLE = "LUTLENS_TOKEN"
 
 Tell = Callable[[str], None]
 
