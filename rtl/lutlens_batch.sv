@@ -9,33 +9,33 @@ module lutlens_batch
   parameter int unsigned Cores       = 1,
   parameter int unsigned RecordBytes = 32
 ) (
-  input logic aclk,
-  input logic aresetn,
+  input  logic                                         aclk,
+  input  logic                                         aresetn,
   // The same, or a flush: forget every pixel and score.
-  input logic datapath_resetn,
+  input  logic                                         datapath_resetn,
   // Settings
-  input logic [3:0] last_pass_i,  // passes, minus one
-  input logic [26:0] result_base_i,
-  input logic [15:0] result_slots_i,
-  input logic [15:0] result_tail_i,
-  output logic [31:0] result_head_o,
+  input  logic           [      3:0]                   last_pass_i,      // passes, minus one
+  input  logic           [     26:0]                   result_base_i,
+  input  logic           [     15:0]                   result_slots_i,
+  input  logic           [     15:0]                   result_tail_i,
+  output logic           [     31:0]                   result_head_o,
   // Pixels for each core; see lutlens_core.
-  input logic [Cores-1:0][8*PIXEL_BITS-1:0] thresholds_i,
-  input logic [Cores-1:0][8*PIXELS-1:0] s_axis_tdata,
-  input logic [Cores-1:0] s_axis_tvalid,
-  output logic [Cores-1:0] s_axis_tready,
-  input logic [Cores-1:0] s_axis_tuser,
-  input logic [Cores-1:0] s_axis_tlast,
+  input  logic           [Cores-1:0][8*PIXEL_BITS-1:0] thresholds_i,
+  input  logic           [Cores-1:0][    8*PIXELS-1:0] s_axis_tdata,
+  input  logic           [Cores-1:0]                   s_axis_tvalid,
+  output logic           [Cores-1:0]                   s_axis_tready,
+  input  logic           [Cores-1:0]                   s_axis_tuser,
+  input  logic           [Cores-1:0]                   s_axis_tlast,
   // Frame control
-  input logic ring_clear_i,
-  input logic hold_i,
-  output writer_state_t writer_o,
-  output logic write_error_o,
+  input  logic                                         ring_clear_i,
+  input  logic                                         hold_i,
+  output writer_state_t                                writer_o,
+  output logic                                         write_error_o,
   // The oldest frame at work, and whether a read failed of the one that is written
-  input logic [31:0] sequence_i,
-  input logic read_error_i,
-  output axi_write_req_t axi_write_o,
-  input axi_write_rsp_t axi_write_i
+  input  logic           [     31:0]                   sequence_i,
+  input  logic                                         read_error_i,
+  output axi_write_req_t                               axi_write_o,
+  input  axi_write_rsp_t                               axi_write_i
 );
   // A record is written faster than several cores give them, but not acknowledged.
   localparam int unsigned Outstanding = (Cores > 1) ? 8 : 1;

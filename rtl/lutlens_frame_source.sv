@@ -5,57 +5,60 @@
 
 module lutlens_frame_source
   import lutlens_network_pkg::*;
+  import lutlens_pkg::*;
+  import lutlens_registers_pkg::*;
 #(
   // Of whole frames, of any size; or of single images.
   parameter bit          Scan  = 1'b0,
   parameter int unsigned Cores = 1
 ) (
-  input logic aclk,
-  input logic aresetn,
-  input lutlens_registers_pkg::lutlens__out_t settings_i,
+  input  logic                                               aclk,
+  input  logic                                               aresetn,
+  input  lutlens__out_t                                      settings_i,
   // Registers that are kept here
-  output logic thresholds_wr_ack_o,
-  output logic thresholds_rd_ack_o,
-  output logic [8*PIXEL_BITS-1:0] thresholds_rd_data_o,
-  output logic sizes_wr_ack_o,
-  output logic sizes_rd_ack_o,
-  output logic [31:0] sizes_rd_data_o,
+  output logic                                               thresholds_wr_ack_o,
+  output logic                                               thresholds_rd_ack_o,
+  output logic          [8*PIXEL_BITS-1:0]                   thresholds_rd_data_o,
+  output logic                                               sizes_wr_ack_o,
+  output logic                                               sizes_rd_ack_o,
+  output logic          [            31:0]                   sizes_rd_data_o,
   // State and events of the rings; see lutlens_frame_control.
-  output logic [31:0] frame_tail_o,
-  output logic busy_o,
-  output logic ring_clear_o,
-  output logic frame_begun_o,
-  output logic frame_dropped_o,
-  output logic timeout_o,
-  output logic turn_next_o,
-  output logic read_error_o,
-  output logic writer_hold_o,
-  input lutlens_pkg::writer_state_t writer_i,
+  output logic          [            31:0]                   frame_tail_o,
+  output logic                                               busy_o,
+  output logic                                               ring_clear_o,
+  output logic                                               frame_begun_o,
+  output logic                                               frame_dropped_o,
+  output logic                                               timeout_o,
+  output logic                                               wrong_size_o,
+  output logic                                               turn_next_o,
+  output logic                                               read_error_o,
+  output logic                                               writer_hold_o,
+  input  writer_state_t                                      writer_i,
   // Of the oldest frame at work: its scale, the clock of its first pixel
-  input logic [31:0] cycles_i,
-  output logic [2:0] scale_o,
-  output logic [31:0] start_cycles_o,
+  input  logic          [            31:0]                   cycles_i,
+  output logic          [             2:0]                   scale_o,
+  output logic          [            31:0]                   start_cycles_o,
   // Of the frame whose result is written: whether a read failed
-  output logic read_failed_o,
+  output logic                                               read_failed_o,
   // The cores: forget every pixel; passes of a frame, minus one; thresholds of the pixels
-  output logic datapath_resetn_o,
-  output logic [3:0] last_pass_o,
-  output logic [Cores-1:0][8*PIXEL_BITS-1:0] thresholds_o,
-  output logic [Cores-1:0][8*PIXELS-1:0] m_axis_tdata,
-  output logic [Cores-1:0] m_axis_tvalid,
-  input logic [Cores-1:0] m_axis_tready,
-  output logic [Cores-1:0] m_axis_tuser,
-  output logic [Cores-1:0] m_axis_tlast,
+  output logic                                               datapath_resetn_o,
+  output logic          [             3:0]                   last_pass_o,
+  output logic          [       Cores-1:0][8*PIXEL_BITS-1:0] thresholds_o,
+  output logic          [       Cores-1:0][    8*PIXELS-1:0] m_axis_tdata,
+  output logic          [       Cores-1:0]                   m_axis_tvalid,
+  input  logic          [       Cores-1:0]                   m_axis_tready,
+  output logic          [       Cores-1:0]                   m_axis_tuser,
+  output logic          [       Cores-1:0]                   m_axis_tlast,
   // AXI read channels
-  output logic [31:0] m_axi_araddr,
-  output logic [3:0] m_axi_arlen,
-  output logic m_axi_arvalid,
-  input logic m_axi_arready,
-  input logic [63:0] m_axi_rdata,
-  input logic m_axi_rerror,
-  input logic m_axi_rlast,
-  input logic m_axi_rvalid,
-  output logic m_axi_rready
+  output logic          [            31:0]                   m_axi_araddr,
+  output logic          [             3:0]                   m_axi_arlen,
+  output logic                                               m_axi_arvalid,
+  input  logic                                               m_axi_arready,
+  input  logic          [            63:0]                   m_axi_rdata,
+  input  logic                                               m_axi_rerror,
+  input  logic                                               m_axi_rlast,
+  input  logic                                               m_axi_rvalid,
+  output logic                                               m_axi_rready
 );
   localparam int unsigned ImagePixels = IMAGE_WIDTH * IMAGE_HEIGHT;
   localparam int unsigned ImageBeats = (ImagePixels + 7) / 8;
@@ -93,6 +96,8 @@ module lutlens_frame_source
   logic                 taken;
   logic [FrameBits-1:0] start_index;
   logic                 finished;
+  logic                 dropped;
+  logic                 wrong_size;
 
   assign format_packed = settings_i.FORMAT.packed_.value;
 
@@ -123,6 +128,7 @@ module lutlens_frame_source
     .step_o           (step),
     .step_bit_o       (step_bit),
     .taken_o          (taken),
+    .wrong_size_i     (wrong_size),
     .flush_o          (flush),
     .start_index_o    (start_index),
     .last_pass_o      (last_pass_o),
@@ -133,6 +139,8 @@ module lutlens_frame_source
     .finished_o       (finished),
     .frame_dropped_o  (frame_dropped_o),
     .timeout_o        (timeout_o),
+    .dropped_o        (dropped),
+    .wrong_size_o     (wrong_size_o),
     .turn_next_o      (turn_next_o)
   );
 
@@ -288,8 +296,11 @@ module lutlens_frame_source
     logic unused_bits;
 
     lutlens_scan_sizes #(
-      .Pixels   (PIXELS),
-      .CountBits(CountBits)
+      .Pixels     (PIXELS),
+      .CountBits  (CountBits),
+      .LeastWidth (IMAGE_WIDTH),
+      .MostWidth  (MAX_WIDTH),
+      .LeastHeight(IMAGE_HEIGHT)
     ) u_sizes (
       .aclk,
       .aresetn,
@@ -309,8 +320,9 @@ module lutlens_frame_source
       .step_bit_i   (step_bit),
       .taken_i      (taken),
       .finished_i   (finished),
-      .timeout_i    (timeout_o),
+      .dropped_i    (dropped),
       .beats_o      (command_beats),
+      .wrong_size_o (wrong_size),
       .last_column_o(last_column),
       .last_row_o   (last_row),
       .frame_last_i (frame_last),
@@ -326,9 +338,10 @@ module lutlens_frame_source
     assign last_column = ColumnBits'(LineClocks - 1);
     assign last_row = RowBits'(Lines - 1);
     assign scale_o = '0;
+    assign wrong_size = 1'b0;
     assign sizes_wr_ack_o = 1'b0;
     assign sizes_rd_ack_o = 1'b0;
     assign sizes_rd_data_o = '0;
-    assign unused_bits = ^{take, step, step_bit, taken, finished};
+    assign unused_bits = ^{take, step, step_bit, taken, finished, dropped};
   end
 endmodule

@@ -92,6 +92,7 @@ module lutlens_pl
   logic                                                    clear_counters;
   logic                                                    read_error;
   logic                                                    timeout;
+  logic                                                    wrong_size;
   lutlens_pkg::writer_state_t                              writer;
   logic                                                    write_error;
   logic                                                    thresholds_wr_ack;
@@ -142,6 +143,7 @@ module lutlens_pl
     .read_error_i         (read_error),
     .write_error_i        (write_error),
     .timeout_i            (timeout),
+    .wrong_size_i         (wrong_size),
     .counter_value_i      (counter_value),
     .thresholds_wr_ack_i  (thresholds_wr_ack),
     .thresholds_rd_ack_i  (thresholds_rd_ack),
@@ -192,6 +194,7 @@ module lutlens_pl
     .frame_begun_o       (frame_begun),
     .frame_dropped_o     (frame_dropped),
     .timeout_o           (timeout),
+    .wrong_size_o        (wrong_size),
     .turn_next_o         (turn_next),
     .read_error_o        (read_error),
     .writer_hold_o       (writer_hold),
@@ -312,7 +315,7 @@ module lutlens_pl
 
   always_ff @(posedge aclk) begin
     if (!aresetn || rings_cleared || settings.CONTROL.clear_errors.value) error_o <= 1'b0;
-    else if (read_error || write_error || timeout) error_o <= 1'b1;
+    else if (read_error || write_error || timeout || wrong_size) error_o <= 1'b1;
   end
 
   // ------------------------------------------------------------------ bus attributes

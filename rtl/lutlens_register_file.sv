@@ -46,6 +46,7 @@ module lutlens_register_file
   input  logic                 read_error_i,
   input  logic                 write_error_i,
   input  logic                 timeout_i,
+  input  logic                 wrong_size_i,
   // Registers that are kept elsewhere
   input  logic          [31:0] counter_value_i,
   input  logic                 thresholds_wr_ack_i,
@@ -92,9 +93,12 @@ module lutlens_register_file
   assign registers_in.STATUS.write_error.hwclr = clear_errors;
   assign registers_in.STATUS.watchdog.hwset = timeout_i;
   assign registers_in.STATUS.watchdog.hwclr = clear_errors;
+  assign registers_in.STATUS.frame_size.hwset = wrong_size_i;
+  assign registers_in.STATUS.frame_size.hwclr = clear_errors;
   assign registers_in.IRQ_STATUS.result.hwset = record_written_i;
   assign registers_in.IRQ_STATUS.result.hwclr = rings_cleared_i;
-  assign registers_in.IRQ_STATUS.error.hwset = read_error_i || write_error_i || timeout_i;
+  assign registers_in.IRQ_STATUS.error.hwset =
+      read_error_i || write_error_i || timeout_i || wrong_size_i;
   assign registers_in.IRQ_STATUS.error.hwclr = rings_cleared_i;
   assign registers_in.FRAME_HEAD.value.hwclr = rings_cleared_i;
   assign registers_in.FRAME_TAIL.value.next = frame_tail_i;

@@ -5,7 +5,11 @@
 
 module lutlens_scan_sizes #(
   parameter int unsigned Pixels    = 1,
-  parameter int unsigned CountBits = 24
+  parameter int unsigned CountBits = 24,
+  // Of frames
+  parameter int unsigned LeastWidth = 28,
+  parameter int unsigned MostWidth = 640,
+  parameter int unsigned LeastHeight = 28
 ) (
   input  logic                       aclk,
   input  logic                       aresetn,
@@ -28,9 +32,10 @@ module lutlens_scan_sizes #(
   input  logic [                3:0] step_bit_i,
   input  logic                       taken_i,
   input  logic                       finished_i,
-  input  logic                       timeout_i,
-  // Of the frame that is taken: beats to read
+  input  logic                       dropped_i,
+  // Of the frame that is taken: beats to read; whether its size is none that is scanned
   output logic [      CountBits-1:0] beats_o,
+  output logic                       wrong_size_o,
   // Of the frame that the unpacker is at: clocks of a line and lines, minus one each
   output logic [15-$clog2(Pixels):0] last_column_o,
   output logic [               15:0] last_row_o,
@@ -64,8 +69,8 @@ module lutlens_scan_sizes #(
       start_q <= '0;
       tail_q  <= '0;
     end else begin
-      if (finished_i || timeout_i) tail_q <= after_tail;
-      if (timeout_i) start_q <= after_tail;
+      if (finished_i || dropped_i) tail_q <= after_tail;
+      if (dropped_i) start_q <= after_tail;
       else if (taken_i) start_q <= (start_q >= last_scale) ? '0 : start_q + 1'b1;
     end
   end
@@ -92,6 +97,10 @@ module lutlens_scan_sizes #(
     .index_i(start_q),
     .entry_o(size)
   );
+
+  assign wrong_size_o = size.columns[2:0] != '0 || (packed_i && size.columns[5:3] != '0) ||
+      size.columns < 16'(LeastWidth) || size.columns > 16'(MostWidth) ||
+      size.rows < 16'(LeastHeight);
 
   assign line_beats = packed_i ? 13'(size.columns[15:6]) : size.columns[15:3];
 

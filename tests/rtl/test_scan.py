@@ -148,6 +148,30 @@ def test_the_watchdog_drops_frames_whatever_they_are_at(fast_core: ScanCore) -> 
     fast_core.run(4)
 
 
+def test_frames_of_a_wrong_size_are_dropped_unread(fast_core: ScanCore) -> None:
+    """Of every kind of wrong size; those of the other scales are scanned, in order."""
+    logic = fast_core.logic
+    right = SIZES[1][0] << 16 | SIZES[1][1]
+    for packed, wrong in (
+        *((False, size) for size in ((0, 0), (20, 8), (20, 136), (20, 60), (10, 64), (20, 65528))),
+        (True, (20, 72)),
+    ):
+        fast_core.configure(LUTNET.thresholds[1], packed=packed)
+        logic.write(reg.FRAME_SIZE + reg.FRAME_SIZE_STRIDE, wrong[0] << 16 | wrong[1])
+        frames = fast_core.put(3)
+        fast_core.wait_idle()
+        assert logic.read(reg.STATUS) == reg.STATUS_FRAME_SIZE, wrong
+        assert logic.read(reg.FRAME_TAIL) == logic.read(reg.FRAMES_IN) == 3
+        assert logic.read(reg.FRAMES_DROPPED) == 1
+        assert logic.read(reg.WATCHDOG_TIMEOUTS) == 0
+        assert logic.read(reg.RESULT_HEAD) == 2
+        assert [int(slot[0]) for slot in fast_core.results] == [0, 2]
+        fast_core.check(frames[0])
+        logic.write(reg.FRAME_SIZE + reg.FRAME_SIZE_STRIDE, right)
+        fast_core.reset()
+    fast_core.run(4)
+
+
 @pytest.mark.parametrize("clocks", [50, 700, 1500, 3100])
 def test_a_reset_at_any_moment(fast_core: ScanCore, clocks: int) -> None:
     logic = fast_core.logic

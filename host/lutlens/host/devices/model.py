@@ -171,25 +171,29 @@ class Model:
             self._recognise(frames)
 
     def _next(self) -> list[_Frame]:
-        """The frames to work on now; those that the watchdog would end are dropped on the way."""
+        """The frames to work on now; those that are dropped are dropped on the way."""
         frames: list[_Frame] = []
         pixels = 0
         limit = self._values[reg.WATCHDOG_CYCLES]
         while len(frames) < min(self._ready, self._room) and pixels < BATCH_PIXELS:
             number = self._values[reg.FRAME_TAIL] + len(frames) & WORD
             size = self._kind.size(self._values, number)
-            clocks = self._passes * size[0] * -(-size[1] // self._pixels_per_clock)
-            if not limit or clocks <= limit:
+            height, width = size or (0, 0)
+            clocks = self._passes * height * -(-width // self._pixels_per_clock)
+            late = limit and clocks > limit
+            if size and not late:
                 frames.append(_Frame(number, size, clocks))
-                pixels += size[0] * size[1]
+                pixels += height * width
             elif frames:
                 break
+            elif late:
+                self._drop(reg.STATUS_WATCHDOG, reg.WATCHDOG_TIMEOUTS)
             else:
-                self._drop(reg.WATCHDOG_TIMEOUTS, reg.STATUS_WATCHDOG)
+                self._drop(reg.STATUS_FRAME_SIZE)
         return frames
 
-    def _drop(self, counter: int, status: int) -> None:
-        for offset in (reg.FRAME_TAIL, reg.FRAMES_IN, reg.FRAMES_DROPPED, counter):
+    def _drop(self, status: int, *counters: int) -> None:
+        for offset in (reg.FRAME_TAIL, reg.FRAMES_IN, reg.FRAMES_DROPPED, *counters):
             self._add(offset, 1)
         self._values[reg.STATUS] |= status
         self._values[reg.IRQ_STATUS] |= reg.IRQ_STATUS_ERROR
@@ -260,7 +264,7 @@ class Model:
         align = self._kind.alignment
         address = self._values[reg.RESULT_BASE] // align * align + slot * stride
         if not all(self._ddr.is_mapped(address + start, max(1, len(d))) for start, d in result):
-            self._drop(reg.WRITE_ERRORS, reg.STATUS_WRITE_ERROR)
+            self._drop(reg.STATUS_WRITE_ERROR, reg.WRITE_ERRORS)
             return
         for start, data in result:
             if len(data):

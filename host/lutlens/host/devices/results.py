@@ -13,7 +13,6 @@ from lutlens.board import scanning
 from lutlens.board.manifest import ScanGeometry
 from lutlens.board.records import FLAG_READ_ERROR, record_dtype
 from lutlens.host.c import Executor
-from lutlens.host.devices.ddr import DeviceError
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.scores import answers
 
@@ -47,8 +46,8 @@ class Kind(Protocol):
     alignment: int
     """Bytes: the ring of results begins at a multiple of so many; lower address bits are ignored."""
 
-    def size(self, registers: Registers, number: int) -> tuple[int, int]:
-        """Height and width of frame `number` since reset."""
+    def size(self, registers: Registers, number: int) -> tuple[int, int] | None:
+        """Height and width of frame `number` since reset; None if the core drops such a frame."""
 
     def stride(self, registers: Registers) -> int:
         """Bytes from one result slot to the next."""
@@ -105,22 +104,14 @@ class Scans:
     def _scale(self, registers: Registers, number: int) -> int:
         return number % min(max(registers[reg.SCALES], 1), scanning.MAX_SCALES)
 
-    def size(self, registers: Registers, number: int) -> tuple[int, int]:
-        """Raises DeviceError for a size that the core cannot be set to."""
+    def size(self, registers: Registers, number: int) -> tuple[int, int] | None:
         scale = self._scale(registers, number)
         held = registers[reg.FRAME_SIZE + scale * reg.FRAME_SIZE_STRIDE]
         height, width = held >> 16, held & 0xFFFF
         step = 64 if registers[reg.FORMAT] else scanning.WIDTH_STEP
-        if (
-            height < self._image[0]
-            or not self._image[1] <= width <= self._max_width
-            or width % step
-        ):
-            raise DeviceError(
-                f"FRAME_SIZE_{scale} holds {width}x{height}, must be {self._image[1]} to "
-                f"{self._max_width} in steps of {step}, by {self._image[0]} or more"
-            )
-        return height, width
+        least, most = self._image, self._max_width
+        taken = height >= least[0] and least[1] <= width <= most and width % step == 0
+        return (height, width) if taken else None
 
     def stride(self, registers: Registers) -> int:
         return registers[reg.RESULT_STRIDE]
