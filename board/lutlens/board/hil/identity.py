@@ -37,9 +37,14 @@ def registers(bench: Bench) -> Found:
     _hold(driver, expected, "after reset")
 
     kept = [*arrays, *(sizes if scans else [])]
-    # A value of its own for each: an address line that is stuck shows.
-    written = {offset: offset * 0x0101_0101 & 0x7F7F_7F7F for offset in kept}
-    for offset, value in written.items():
+    # A value of its own for each, in every byte: an address line that is stuck shows.
+    values = {offset: (offset >> 2 & 0x7F) * 0x0101_0101 for offset in kept}
+    # Bytes of thresholds from ENCODER_BITS up are not there.
+    bits = (1 << 8 * bench.manifest.geometry.encoder_bits) - 1
+    written = {
+        offset: value & bits if offset in arrays else value for offset, value in values.items()
+    }
+    for offset, value in values.items():
         driver.write(offset, value)
     _hold(driver, written, "after a write")
     fixed = dict.fromkeys([*(sizes if not scans else []), _NOWHERE], 0) | {

@@ -19,13 +19,15 @@ from lutlens.board.scanner import Scanner
 
 SLOWER = 0.10
 """Of the simulated figure: the simulation's memory is an assumption."""
+UNEVEN = 0.10
+"""By which a few frames may follow each other faster than pixels come: results wait for the memory, now and then."""
 CLOCK_OFF = 0.002
 """Of the clock: crystals are 50 parts in a million, and two clocks are not read at one moment."""
 RUN_S = 2.0
 READINGS = 50
 BURST = 8
 """Frames at once, of which the last is measured: by then the core reads ahead."""
-SAMPLES, FEW_SAMPLES = 50, 3
+SAMPLES, FEW_SAMPLES = 50, 5
 SCAN_SLOTS = 16
 TOLD_S = 2.0
 
@@ -48,9 +50,9 @@ def clocks(bench: Bench) -> Found:
                 burst()
                 samples.append(int(bench.overlay.driver.read(reg.FRAME_CYCLES)))
         mean = sum(samples) / len(samples)
-        if min(samples) < int(least):
+        if mean < (1 - UNEVEN) * least:
             raise CheckFailed(
-                f"K = {k}: FRAME_CYCLES holds {min(samples)}, the pixels alone take {least:g} clocks"
+                f"K = {k}: {mean:.1f} clocks a frame by FRAME_CYCLES, the pixels alone take {least:g}"
             )
         if mean > (1 + SLOWER) * expected:
             raise CheckFailed(

@@ -97,6 +97,11 @@ class Model:
             register.offset: sum(field.mask for field in register.fields if field.access == "rw")
             for register in built
         }
+        levels = (
+            1 << 8 * lutnet.encoder_bits
+        ) - 1  # thresholds of bits that there are not read as 0
+        for i in range(reg.THRESHOLD_COUNT):
+            self._writable[reg.THRESHOLD + i * reg.THRESHOLD_STRIDE] &= levels
         self._values = {register.offset: register.reset or 0 for register in built}
         self._values |= {
             reg.BUILD_ID_LOW: lutnet.build_id & WORD,

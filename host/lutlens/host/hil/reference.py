@@ -31,17 +31,21 @@ def make(
     path = directory / manifest.lutnet_name
     with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
         out = Path(folder, "test.npz")
-        command = [sys.executable, "-m", "lutlens.training.test_set", str(path), str(out)]
-        command += ["--data", str(data)] if data else []
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=IMAGES_S)
-        except subprocess.TimeoutExpired as error:
-            raise BadReference(f"test images: not read within {IMAGES_S:g} s") from error
-        if done.returncode:
-            lines = done.stderr.strip().splitlines()
-            raise BadReference(f"test images: {lines[-1] if lines else 'cannot be read'}")
-        sys.stderr.write(done.stderr)  # where other images take MNIST's place, that is said there
+        _export([str(path), str(out), *(["--data", str(data)] if data else [])])
         return with_answers(out, Lutnet.load(path), manifest, limit)
+
+
+def _export(arguments: list[str]) -> None:
+    """Run `lutlens.training.test_set`, in a process of its own: this room imports no PyTorch. Raises BadReference."""
+    command = [sys.executable, "-m", "lutlens.training.test_set", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=IMAGES_S)
+    except subprocess.TimeoutExpired as error:
+        raise BadReference(f"test images: not read within {IMAGES_S:g} s") from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise BadReference(f"test images: {lines[-1] if lines else 'cannot be read'}")
+    sys.stderr.write(done.stderr)  # where other images take MNIST's place, that is said there
 
 
 def with_answers(
