@@ -160,7 +160,13 @@ _JSON = st.recursive(
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    # Beside what the profile suppresses: an emulated machine takes a minute to list Unicode.
+    suppress_health_check=[
+        *settings().suppress_health_check,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 @given(data=st.data())
 def test_only_its_own_error_comes_out(directory: Path, data: st.DataObject) -> None:
