@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from lutlens.board.pipeline import FrameResult, Pipeline
+from lutlens.board.pipeline import Pipeline
+from lutlens.board.results import FrameResult
 from lutlens.board.service import stream
 from lutlens.board.service.stream import FrameHub, Viewer
 

@@ -13,7 +13,7 @@ import threading
 import time
 
 from lutlens.board.classifier import LoadedOverlay
-from lutlens.board.detection import Detection, Detector, RegionDetector
+from lutlens.board.detection import Detector, RegionDetector
 from lutlens.board.driver import CoreError
 from lutlens.board.rates import Counts, Latencies, Meter, Rates
 from lutlens.board.replay import TICK_S, Replay
@@ -21,8 +21,6 @@ from lutlens.board.results import FrameResult, History, Recorded, Subscription
 from lutlens.board.scan_detection import ScanDetector
 from lutlens.board.scanner import Scanner
 from lutlens.board.sources import Frame, PatternSpec, SourceSpec
-
-__all__ = ["Detection", "FrameResult", "Pipeline", "Subscription"]
 
 RETRY_S = (0.5, 5.0)
 CORE_RETRY_S = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lutlens.board.pipeline import FrameResult
+from lutlens.board.results import FrameResult
 
 # The resistor colour code, RGB; tokens.css has the same values.
 DIGIT_COLOURS = (

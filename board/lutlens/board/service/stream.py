@@ -12,7 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
-from lutlens.board.pipeline import FrameResult, Pipeline
+from lutlens.board.pipeline import Pipeline
+from lutlens.board.results import FrameResult
 from lutlens.board.service import models, present
 from lutlens.board.service.annotate import annotated, to_jpeg
 
