@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -110,11 +112,7 @@ class Desk:
     @contextmanager
     def open(cls, folder: Path, *, start: bool = True) -> Iterator[Desk]:
         """Build it in an empty folder; `start` runs the application, which runs the pipeline."""
-        for seed, name in enumerate(NAMES):
-            lutnet = digits_lutnet(seed)
-            levels = {k: np.full((k, 1), 128, np.uint8) for k in (1, 3)}
-            replace(lutnet, thresholds=levels).save(folder / f"{name}.lutnet")
-            overlay.generate(folder / f"{name}.lutnet", folder / name)
+        shutil.copytree(_two_overlays().name, folder, dirs_exist_ok=True)
         with cls._around(folder, SOURCES, start=start) as desk:
             yield desk
 
@@ -157,6 +155,18 @@ class Desk:
     def another(self, settings: ServiceSettings | None = None) -> FastAPI:
         """A second application over the same pipeline; not started."""
         return _app(self.pipeline, self.overlays, settings or ServiceSettings(), self.sources)
+
+
+@cache
+def _two_overlays() -> tempfile.TemporaryDirectory[str]:
+    """A folder with both overlays, made once: other tests get copies. It goes when Python does."""
+    folder = tempfile.TemporaryDirectory(prefix="lutlens-")
+    for seed, name in enumerate(NAMES):
+        levels = {k: np.full((k, 1), 128, np.uint8) for k in (1, 3)}
+        lutnet = Path(folder.name, f"{name}.lutnet")
+        replace(digits_lutnet(seed), thresholds=levels).save(lutnet)
+        overlay.generate(lutnet, Path(folder.name, name))
+    return folder
 
 
 def _app(
