@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from lutlens.training.nodes import Wiring
 from torch import Tensor, nn
 
 CANDIDATES = 16
@@ -32,6 +33,10 @@ def random_connections(
     return connections
 
 
+def _rows(index: Tensor, row_of: Tensor | None) -> Tensor:
+    return index if row_of is None else row_of[index.long()]
+
+
 class FixedConnections(nn.Module):
     """Connections drawn once.
 
@@ -51,6 +56,10 @@ class FixedConnections(nn.Module):
         self.in_features = in_features
         index = random_connections(in_features, nodes, fan_in, generator)
         self.register_buffer("index", index)
+
+    def wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
+        """bases, row_of: as in `LutLayer.step`."""
+        return Wiring(bases, _rows(self.index, row_of))
 
 
 class LearnedConnections(nn.Module):
@@ -87,6 +96,11 @@ class LearnedConnections(nn.Module):
         """int32 `[nodes, fan_in]`: the best candidate of every pin."""
         best = self.scores.detach().argmax(dim=2, keepdim=True)
         return self.candidates.gather(2, best).squeeze(2)
+
+    def wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
+        """bases, row_of: as in `LutLayer.step`."""
+        candidates = _rows(self.candidates, row_of)
+        return Wiring(bases, _rows(self.index, row_of), candidates, self.scores)
 
     @torch.no_grad()
     def redraw(

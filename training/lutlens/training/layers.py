@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from lutlens.training.connections import Connections, FixedConnections, LearnedConnections
-from lutlens.training.nodes import NODE_MODELS, NodeModelName, Wiring
+from lutlens.training.nodes import NODE_MODELS, NodeModelName
 from lutlens.training.program import LayerStep, run
 from torch import Tensor, nn
 
@@ -70,7 +70,7 @@ class LutLayer(nn.Module):
         row_of: int32 `[in_features]`: the distance of every input's row from input 0's; without it,
             inputs lie in consecutive rows.
         """
-        return LayerStep(self.model, self.tables, self._wiring(bases, row_of))
+        return LayerStep(self.model, self.tables, self.connections.wiring(bases, row_of))
 
     def hard_tables(self) -> Tensor:
         """bool `[nodes, 2**fan_in]`: the bits of the look-up tables."""
@@ -80,16 +80,3 @@ class LutLayer(nn.Module):
     def constrain(self) -> None:
         """Bring the tables back into their range; to be called after every step of an optimizer."""
         self.model.constrain(self.tables)
-
-    def _wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
-        def row(index: Tensor) -> Tensor:
-            return index if row_of is None else row_of[index.long()]
-
-        if isinstance(self.connections, LearnedConnections):
-            return Wiring(
-                bases,
-                row(self.connections.index),
-                row(self.connections.candidates),
-                self.connections.scores,
-            )
-        return Wiring(bases, row(self.connections.index))

@@ -110,13 +110,12 @@ class Network(nn.Module):
             channels * encoder_bits]`.
         """
         bits = self.encoder(x) if x.dtype == torch.uint8 else x.permute(1, 2, 3, 0)
-        last = self._bits(bits)
-        if last.shape[:2] != (1, 1):
+        rows, (height, width) = self._rows(bits)
+        if (height, width) != (1, 1):
             raise ValueError(
-                f"input: {list(x.shape)} gives {last.shape[0]}x{last.shape[1]} window positions, "
-                "must be one"
+                f"input: {list(x.shape)} gives {height}x{width} window positions, must be one"
             )
-        logits: Tensor = self.group_sum(last[0, 0].t())
+        logits: Tensor = self.group_sum(rows.t())
         return logits
 
     @torch.no_grad()
@@ -138,7 +137,8 @@ class Network(nn.Module):
         for chunk in torch.split(pixels, self._chunk(pixels)):
             total: Tensor | None = None
             for one_pass in passes:
-                last = hard._bits(hard.encoder(chunk, one_pass))
+                rows, size = hard._rows(hard.encoder(chunk, one_pass))
+                last = rows.view(*size, hard.group_sum.features, len(chunk))
                 counts = hard.group_sum.counts(last.permute(3, 0, 1, 2)).to(torch.int32)
                 total = counts if total is None else total + counts
             assert total is not None
@@ -234,15 +234,17 @@ class Network(nn.Module):
     def _stages(self) -> list[Stage]:
         return [stage for stage in self.stages if isinstance(stage, Stage)]
 
-    def _bits(self, x: Tensor) -> Tensor:
-        height, width, channels, batch = x.shape
-        if channels != self._stages()[0].channels:
-            raise ValueError(f"input: {channels} channels, must be {self._stages()[0].channels}")
+    def _rows(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The last map's rows, `[height * width * features, batch]`, and its height and width."""
+        height, width, channels, _ = x.shape
+        stages = self._stages()
+        if channels != stages[0].channels:
+            raise ValueError(f"input: {channels} channels, must be {stages[0].channels}")
         steps: list[Step] = []
-        for stage in self._stages():
+        for stage in stages:
             steps += stage.steps(height, width, x.device)
             height, width = stage.output_size(height, width)
-        return run(x.flatten(0, 2), steps).view(height, width, self.group_sum.features, batch)
+        return run(x.flatten(0, 2), steps), (height, width)
 
     def _hardened(self) -> Network:
         """The network that computes with the hard tables' bits; itself, if it always does."""

@@ -8,16 +8,14 @@ batch]`, and pin j of node n at position p reads row `bases[p] + offsets[n, j]`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from lutlens.training.kernels import reference as kernels
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Wiring:
+class Wiring(NamedTuple):
     """Where the pins of a layer are connected.
 
     bases: int32 `[positions]`.

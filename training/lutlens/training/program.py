@@ -7,8 +7,7 @@ by the C++ kernels in one go.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lutlens.training.kernels import native
@@ -16,8 +15,7 @@ from lutlens.training.nodes import Lookup, NodeModel, Wiring
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class LayerStep:
+class LayerStep(NamedTuple):
     """Rows to rows `position * nodes + node`."""
 
     model: NodeModel
@@ -25,8 +23,7 @@ class LayerStep:
     wiring: Wiring
 
 
-@dataclass(frozen=True)
-class PoolStep:
+class PoolStep(NamedTuple):
     """Rows of a map of `shape` (height, width, channels) to those of the map pooled by `size`."""
 
     model: NodeModel
@@ -94,7 +91,7 @@ class _Native(torch.autograd.Function):
                 )
             else:
                 program.add_pool(step.shape, step.size)
-        y, kept = program.forward(rows, training=any(ctx.needs_input_grad))
+        y, kept = program.forward(rows)
         ctx.program = program
         # Tables too: the way back reads them, and autograd notices if they are changed meanwhile.
         ctx.save_for_backward(*kept, *parameters[::2])
@@ -103,6 +100,6 @@ class _Native(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_rows, *wanted = ctx.needs_input_grad[:1] + ctx.needs_input_grad[3:]
-        kept = list(ctx.saved_tensors[:3])
+        kept = list(ctx.saved_tensors[:2])
         to_rows, results = ctx.program.backward(kept, gradient, to_rows, wanted)
         return to_rows, None, None, *results

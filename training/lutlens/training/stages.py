@@ -78,7 +78,8 @@ class Encoder(nn.Module):
             )
             if len(levels) != self.bits:
                 raise ValueError(f"thresholds: {len(levels)} of them, must be {self.bits}")
-            bits = torch.stack([_above(pixels, level) for level in levels], dim=4)
+            planes = [_above(pixels, level) for level in levels]
+            bits = torch.stack(planes, dim=4) if len(planes) > 1 else planes[0]
         bits = bits.view(torch.uint8)
         # The kernels' tiles are filled from images as they lie in memory; so the batch stays outside.
         return bits.reshape(batch, height, width, channels * self.bits).permute(1, 2, 3, 0)
@@ -214,9 +215,13 @@ def _bases(positions: int, step: int, device: torch.device) -> Tensor:
 class GroupSum(nn.Module):
     """Class scores from bits: each class adds up its own, `[..., features]` to `[..., classes]`.
 
+    Bits are 0.0 or 1.0 (or probabilities).
+
     classes: they divide the features; class c owns features `[c * n, (c + 1) * n)`.
     temperature: scores are divided by it, so that they serve as logits. Default `0.33 * sqrt(n)`.
     """
+
+    groups: Tensor
 
     def __init__(self, features: int, classes: int, temperature: float | None = None) -> None:
         super().__init__()
@@ -224,17 +229,16 @@ class GroupSum(nn.Module):
             raise ValueError(f"classes: {classes} do not divide the last layer's {features} bits")
         self.features, self.classes = features, classes
         self.temperature = temperature or 0.33 * math.sqrt(features / classes)
+        groups = torch.eye(classes).repeat_interleave(features // classes, dim=0)
+        self.register_buffer("groups", groups, persistent=False)
 
     def extra_repr(self) -> str:
         return f"{self.features}, {self.classes}, temperature={self.temperature:.3g}"
 
     def counts(self, x: Tensor) -> Tensor:
         """The scores themselves, before the temperature."""
-        # Summed over the outermost dimension: a network's bits come with the batch contiguous.
-        groups = x.movedim(-1, 0).reshape(
-            self.classes, self.features // self.classes, *x.shape[:-1]
-        )
-        return groups.sum(1).movedim(0, -1)
+        # One matrix product, forward and backward, and exact: sums of 0 and 1.
+        return x @ self.groups
 
     def forward(self, x: Tensor) -> Tensor:
         return self.counts(x) / self.temperature

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <type_traits>
 #include <utility>
@@ -17,8 +16,7 @@
 
 namespace {
 
-constexpr int HISTOGRAMS = 2;  // of a node, and two nodes at a time: sums that need not wait for one another
-constexpr int64_t NODES = 32;  // nodes of a task: their histograms fill half of a first-level cache
+constexpr int64_t NODES = 32;  // nodes of a task: their histograms and gradients fill half of a first-level cache
 
 struct Layer : Step {
     int64_t tiles;
@@ -35,25 +33,30 @@ struct Layer : Step {
     }
 };
 
+// The index of slopes is a part of it: table.h.
+Ints address_twice(const uint8_t* signals) {
+    const Ints signal = widen(signals);
+    return either(both(signal, ENTRIES - 1), shift_left<6>(signal));
+}
+
 template <size_t... J> struct Pins {
     static constexpr int COUNT = sizeof...(J);
 
     static void forward(const Layer& layer, int64_t tile, int64_t p, int64_t n, const uint8_t* x, uint64_t bits,
-                        uint8_t* address, uint8_t* y) {
+                        uint8_t* y) {
         const uint8_t* pins[] = {x + layer.input(tile, p, layer.offsets[n * COUNT + J])...};
         const BitTable table(bits);
-        const int64_t out = layer.output(tile, p, n);
+        uint8_t* out = y + layer.output(tile, p, n);
         for (int b = 0; b < TILE; b += BYTES) {
-            Bytes a = load_bytes(pins[0] + b);
-            ((a = either_bytes(a, shift_bytes_left<J>(load_bytes(pins[J] + b)))), ...);
-            if (address) store_bytes(address + out + b, a);
-            store_bytes(y + out + b, table[a]);
+            Bytes a{};
+            ((a = either_bytes(a, both_bytes(shift_bytes_right<7 - J>(load_bytes(pins[J] + b)), 1 << J))), ...);
+            store_bytes(out + b, either_bytes(a, table[a]));
         }
     }
 
     // Samples [begin, end) of a tile.
     static void input_gradient(const Layer& layer, int64_t tile, int begin, int end, const float* gradient,
-                               const uint8_t* address, const float* slopes, float* to_x) {
+                               const uint8_t* y, const float* slopes, float* to_x) {
         for (int64_t p = 0; p < layer.positions; p++) {
             for (int64_t n = 0; n < layer.nodes; n++) {
                 const float* d = slopes + n * COUNT * SLOPES;
@@ -61,8 +64,7 @@ template <size_t... J> struct Pins {
                 float* pins[] = {to_x + layer.input(tile, p, layer.offsets[n * COUNT + J])...};
                 const int64_t out = layer.output(tile, p, n);
                 for (int b = begin; b < end; b += LANES) {
-                    const Ints a = widen(address + out + b);
-                    const Ints twice = either(a, shift_left<6>(a));
+                    const Ints twice = address_twice(y + out + b);
                     const Floats g = load(gradient + out + b);
                     (store(pins[J] + b, fma(g, tables[J][shift_right<J + 1>(twice)], load(pins[J] + b))), ...);
                 }
@@ -71,7 +73,7 @@ template <size_t... J> struct Pins {
     }
 
     template <int K>
-    static void score_gradient(const Layer& layer, int64_t n, const float* gradient, const uint8_t* address,
+    static void score_gradient(const Layer& layer, int64_t n, const float* gradient, const uint8_t* y,
                                const float* slopes, const uint8_t* x) {
         const FloatTable table(slopes + (n * COUNT + K) * SLOPES);
         const int32_t* candidates = layer.candidates + (n * COUNT + K) * layer.candidate_count;
@@ -81,17 +83,16 @@ template <size_t... J> struct Pins {
                 const int64_t out = layer.output(tile, p, n);
                 Floats g[TILE / LANES], total = broadcast(0);
                 for (int i = 0; i < TILE / LANES; i++) {
-                    const Ints a = widen(address + out + i * LANES);
-                    const Ints twice = either(a, shift_left<6>(a));
+                    const Ints twice = address_twice(y + out + i * LANES);
                     g[i] = mul(load(gradient + out + i * LANES), table[shift_right<K + 1>(twice)]);
                     total = add(total, g[i]);
                 }
                 const float all = sum(total);
                 for (int64_t c = 0; c < layer.candidate_count; c++) {
-                    const uint8_t* bits = x + layer.input(tile, p, candidates[c]);
+                    const uint8_t* signals = x + layer.input(tile, p, candidates[c]);
                     Floats product = broadcast(0);
                     for (int i = 0; i < TILE / LANES; i++)
-                        product = fma(to_floats(widen(bits + i * LANES)), g[i], product);
+                        product = fma(to_floats(shift_right<7>(widen(signals + i * LANES))), g[i], product);
                     to_scores[c] += 2 * sum(product) - all;
                 }
             }
@@ -117,40 +118,38 @@ template <class Body> void for_fan_in(int64_t fan_in, Body&& body) {
     }
 }
 
-using Histograms = float[HISTOGRAMS][ENTRIES];
+using Histogram = float[ENTRIES];
 
-// COUNT nodes of a tile. Scalar: a scatter has to be taken apart by address anyway.
-template <int COUNT> void add_by_address(const float* g, const uint8_t* a, Histograms* histograms) {
+// A tile of COUNT nodes. Scalar: a scatter has to be taken apart by address anyway. Several nodes in turn, so that a sum
+// need not wait for the one before it.
+template <int COUNT> void add_by_address(const float* g, const uint8_t* y, Histogram* histograms) {
     for (int b = 0; b < TILE; b += 8) {
         uint64_t eight[COUNT];
-        std::memcpy(eight, a + b, 8);
-        if (COUNT == 2) std::memcpy(&eight[COUNT - 1], a + TILE + b, 8);
+        for (int k = 0; k < COUNT; k++) {
+            std::memcpy(&eight[k], y + k * TILE + b, 8);
+            eight[k] &= 0x3f3f3f3f3f3f3f3f;
+        }
         for (int i = 0; i < 8; i++)
-            for (int k = 0; k < COUNT; k++)
-                histograms[k][i % HISTOGRAMS][eight[k] >> (8 * i) & 255] += g[k * TILE + b + i];
+            for (int k = 0; k < COUNT; k++) histograms[k][eight[k] >> (8 * i) & 255] += g[k * TILE + b + i];
     }
 }
 
 // gradients(tile, position, node, count) gives those of `count` nodes, [node][64].
 template <class Gradients>
-void table_gradient(const Layer& layer, int64_t block, const uint8_t* address, Gradients&& gradients) {
-    alignas(64) Histograms histograms[NODES] = {};
+void table_gradient(const Layer& layer, int64_t block, const uint8_t* y, Gradients&& gradients) {
+    alignas(64) Histogram histograms[NODES] = {};
     const int64_t first = block * NODES, count = std::min(NODES, layer.nodes - first);
     for (int64_t tile = 0; tile < layer.tiles; tile++)
         for (int64_t p = 0; p < layer.positions; p++) {
             const float* g = gradients(tile, p, first, count);
-            const uint8_t* a = address + layer.output(tile, p, first);
-            for (int64_t n = 0; n + 1 < count; n += 2) add_by_address<2>(g + n * TILE, a + n * TILE, histograms + n);
-            const int64_t last = count - 1;
-            if (count % 2) add_by_address<1>(g + last * TILE, a + last * TILE, histograms + last);
+            const uint8_t* signals = y + layer.output(tile, p, first);
+            int64_t n = 0;
+            for (; n + 4 <= count; n += 4) add_by_address<4>(g + n * TILE, signals + n * TILE, histograms + n);
+            for (; n < count; n++) add_by_address<1>(g + n * TILE, signals + n * TILE, histograms + n);
         }
     const int64_t entries = int64_t{1} << layer.fan_in;
     for (int64_t n = 0; n < count; n++) {
-        Table total(histograms[n][0]);
-        for (int i = 1; i < HISTOGRAMS; i++) {
-            const Table part(histograms[n][i]);
-            for (int k = 0; k < Table::VECTORS; k++) total.v[k] = add(total.v[k], part.v[k]);
-        }
+        Table total(histograms[n]);
         if (layer.smooth) total.smooth();
         alignas(64) float all[ENTRIES];
         total.store_to(all);
@@ -177,21 +176,20 @@ struct Readers {
     }
 };
 
-// The gradient of one row of a tile, collected from the nodes that read it, to y [64].
+// The gradient of one row of a tile, collected from the nodes that read it, to to_row [64].
 void collect_input_gradient(const Layer& layer, const Readers& readers, int64_t tile, int64_t row, const float* gradient,
-                            const uint8_t* address, const float* slopes, float* y) {
+                            const uint8_t* y, const float* slopes, float* to_row) {
     Floats sums[TILE / LANES] = {};
     for (int32_t i = readers.first[row]; i < readers.first[row + 1]; i++) {
         const auto [node, input] = readers.pins[i];
         const int64_t out = layer.output(tile, 0, node);
         const FloatTable table(slopes + (node * layer.fan_in + input) * SLOPES);
         for (int k = 0; k < TILE / LANES; k++) {
-            const Ints a = widen(address + out + k * LANES);
-            const Ints twice = either(a, shift_left<6>(a));
+            const Ints twice = address_twice(y + out + k * LANES);
             sums[k] = fma(load(gradient + out + k * LANES), table[shift_right(twice, input + 1)], sums[k]);
         }
     }
-    for (int k = 0; k < TILE / LANES; k++) store(y + k * LANES, sums[k]);
+    for (int k = 0; k < TILE / LANES; k++) store(to_row + k * LANES, sums[k]);
 }
 
 // The bits that are looked up: bit a is set where entry a is greater than zero, the smoothed one's if the layer smooths.
@@ -209,8 +207,8 @@ std::vector<uint64_t> harden(const Layer& layer, int64_t threads) {
 }
 
 // D_j of all nodes, [node][fan_in][32].
-std::unique_ptr<float[]> all_slopes(const Layer& layer, int64_t threads) {
-    std::unique_ptr<float[]> slopes(new float[layer.nodes * layer.fan_in * SLOPES]);
+FloatArray all_slopes(const Layer& layer, int64_t threads) {
+    FloatArray slopes = float_array(layer.nodes * layer.fan_in * SLOPES);
     Pool::run(threads, layer.blocks(), [&](int64_t block) {
         layer.for_each_node(block, [&](int64_t n) {
             alignas(64) float all[6 * SLOPES];
@@ -225,7 +223,7 @@ std::unique_ptr<float[]> all_slopes(const Layer& layer, int64_t threads) {
 
 }  // namespace
 
-void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* address, uint8_t* y, int64_t threads) {
+void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads) {
     const Layer layer{step, tiles};
     const std::vector<uint64_t> bits = harden(layer, threads);
     for_fan_in(layer.fan_in, [&](auto pins) {
@@ -235,14 +233,14 @@ void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* a
             const int64_t tile = task / blocks / layer.positions, p = task / blocks % layer.positions;
             const int64_t first = blocks == 1 ? 0 : task % blocks * NODES;
             const int64_t last = blocks == 1 ? layer.nodes : std::min(layer.nodes, first + NODES);
-            for (int64_t n = first; n < last; n++) pins.forward(layer, tile, p, n, x, bits[n], address, y);
+            for (int64_t n = first; n < last; n++) pins.forward(layer, tile, p, n, x, bits[n], y);
         });
     });
 }
 
 // No sum's order depends on the number of threads.
-void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* address, const float* gradient,
-                    float* to_x, int64_t threads) {
+void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* y, const float* gradient, float* to_x,
+                    int64_t threads) {
     const Layer layer{step, tiles};
     const auto slopes = to_x || layer.to_scores ? all_slopes(layer, threads) : nullptr;
     // Input gradients share rows, so that a task is a tile, or a part of one where tiles are fewer than threads.
@@ -257,34 +255,34 @@ void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uin
                 const int end = begin + static_cast<int>(TILE / parts);
                 for (int64_t r = tile * layer.inputs; r < (tile + 1) * layer.inputs; r++)
                     std::fill(to_x + r * TILE + begin, to_x + r * TILE + end, 0.0f);
-                pins.input_gradient(layer, tile, begin, end, gradient, address, slopes.get(), to_x);
+                pins.input_gradient(layer, tile, begin, end, gradient, y, slopes.get(), to_x);
                 return;
             }
             const int64_t block = task - input_tasks;
             if (layer.to_tables)
-                table_gradient(layer, block, address, [&](int64_t tile, int64_t p, int64_t n, int64_t) {
+                table_gradient(layer, block, y, [&](int64_t tile, int64_t p, int64_t n, int64_t) {
                     return gradient + layer.output(tile, p, n);
                 });
             if (layer.to_scores)
                 layer.for_each_node(block, [&](int64_t n) {
                     const int64_t count = layer.fan_in * layer.candidate_count;
                     std::fill_n(layer.to_scores + n * count, count, 0.0f);
-                    pins.score_gradients(layer, n, gradient, address, slopes.get(), x);
+                    pins.score_gradients(layer, n, gradient, y, slopes.get(), x);
                 });
         });
     });
 }
 
-void table_gradient_through(const Step& upper_step, const Step& step, int64_t tiles, const uint8_t* upper_address,
-                            const uint8_t* address, const float* gradient, int64_t threads) {
+void table_gradient_through(const Step& upper_step, const Step& step, int64_t tiles, const uint8_t* upper_y,
+                            const uint8_t* y, const float* gradient, int64_t threads) {
     const Layer upper{upper_step, tiles}, layer{step, tiles};
     const auto slopes = all_slopes(upper, threads);
     const Readers readers(upper);
     Pool::run(threads, layer.blocks(), [&](int64_t block) {
         alignas(64) float rows[NODES * TILE];
-        table_gradient(layer, block, address, [&](int64_t tile, int64_t, int64_t first, int64_t count) {
+        table_gradient(layer, block, y, [&](int64_t tile, int64_t, int64_t first, int64_t count) {
             for (int64_t n = 0; n < count; n++)
-                collect_input_gradient(upper, readers, tile, first + n, gradient, upper_address, slopes.get(),
+                collect_input_gradient(upper, readers, tile, first + n, gradient, upper_y, slopes.get(),
                                        rows + n * TILE);
             return rows;
         });

@@ -32,6 +32,9 @@ struct Map {
     }
 };
 
+// 1 or 0.
+Floats value(const uint8_t* signals) { return to_floats(shift_right<7>(widen(signals))); }
+
 // Byte i of word j becomes byte j of word i: blocks of 4, 2 and 1 are exchanged across the diagonal.
 void transpose(uint64_t (&words)[8]) {
     constexpr uint64_t MASKS[] = {0x00ff00ff00ff00ff, 0x0000ffff0000ffff, 0x00000000ffffffff};
@@ -55,13 +58,16 @@ inline __attribute__((always_inline)) void tile_columns(const uint8_t* in, int64
         for (int64_t i = 0; i < 8; i++)
             if (b + i < count) std::memcpy(&words[i], in + (b + i) * stride, static_cast<size_t>(columns));
         transpose(words);
-        for (int64_t r = 0; r < columns; r++) std::memcpy(out + r * TILE + b, &words[r], 8);
+        for (int64_t r = 0; r < columns; r++) {
+            const uint64_t values = words[r] << 7;
+            std::memcpy(out + r * TILE + b, &values, 8);
+        }
     }
 }
 
 }  // namespace
 
-// Bits x [sample][row] to y [tile][row][64], zeros where there are no samples.
+// Bits x [sample][row], 0 or 1, to signals y [tile][row][64], zeros where there are no samples.
 extern "C" void lutlens_tile(int64_t samples, int64_t rows, const uint8_t* x, uint8_t* y, int64_t threads) {
     const int64_t tiles = (samples + TILE - 1) / TILE, row_blocks = (rows + 7) / 8;
     Pool::run(threads, tiles * row_blocks, [&](int64_t task) {
@@ -103,9 +109,9 @@ void pool_backward(const Step& step, int64_t tiles, const uint8_t* x, const floa
         for (int64_t b = 0; b < map.size; b += LANES) {
             Floats product = load(gradient + block * map.size + b);
             for (const int64_t at : positions)
-                product = mul(product, fma(to_floats(widen(in + at + b)), broadcast(2 * FLIP - 1), broadcast(1 - FLIP)));
+                product = mul(product, fma(value(in + at + b), broadcast(2 * FLIP - 1), broadcast(1 - FLIP)));
             for (const int64_t at : positions) {
-                const Floats bit = to_floats(widen(in + at + b));
+                const Floats bit = value(in + at + b);
                 const Floats others = fma(bit, broadcast(1 / FLIP - 1 / (1 - FLIP)), broadcast(1 / (1 - FLIP)));
                 store(to_in + at + b, mul(product, others));
             }

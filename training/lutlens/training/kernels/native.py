@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -26,15 +27,18 @@ _SOURCES = (
     "table.h",
     "threads.h",
 )
-_FLAGS = ("-std=c++20", "-O3", "-march=native", "-pthread", "-w")
+_FLAGS = ["-std=c++20", "-O3", "-march=native", "-pthread", "-w"]
+if platform.machine() in ("x86_64", "AMD64"):
+    # GCC would copy tables in halves, and a load of the whole then has to wait for both.
+    _FLAGS.append("-mprefer-vector-width=512")
 _MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
 
 
 # Arguments of each function: p for a pointer, i for an integer. The number of threads comes last.
 _SIGNATURES = {
     "lutlens_tile": "iippi",
-    "lutlens_forward": "piippppi",
-    "lutlens_backward": "piipppppi",
+    "lutlens_forward": "piipppi",
+    "lutlens_backward": "piippppi",
 }
 
 
@@ -103,22 +107,18 @@ TILE = 64
 
 
 def tile(library: Library, rows: Tensor) -> Tensor:
-    """Bits, `[rows, batch]` of any dtype, to uint8 `[tiles, rows, 64]`, filled up with zeros."""
+    """Bits, `[rows, batch]` of any dtype, to signals, uint8 `[tiles, rows, 64]` as step.h defines
+    them, filled up with zeros.
+    """
     count, batch = rows.shape
     tiles = -(-batch // TILE)
     bits = rows.to(torch.uint8)
-    result = torch.empty((tiles, count, TILE), dtype=torch.uint8)
     if bits.t().is_contiguous():
+        result = torch.empty((tiles, count, TILE), dtype=torch.uint8)
         library.call("lutlens_tile", batch, count, bits.t(), result)
         return result
-    return result.copy_(_in_tiles(bits))
-
-
-def _in_tiles(x: Tensor) -> Tensor:
-    count, batch = x.shape
-    if batch % TILE:
-        x = nn.functional.pad(x, (0, TILE - batch % TILE))
-    return x.reshape(count, -1, TILE).transpose(0, 1)
+    bits = nn.functional.pad(bits << 7, (0, tiles * TILE - batch))
+    return bits.reshape(count, tiles, TILE).transpose(0, 1).contiguous()
 
 
 def _untile(x: Tensor, batch: int) -> Tensor:
@@ -164,18 +164,17 @@ class Program:
         step.height, step.width, step.channels = shape
         step.block_rows, step.block_columns = size
 
-    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Bits, `[rows, batch]` of any dtype, to float32 `[rows of the last step, batch]`; and what
-        `backward` needs, in training.
+        `backward` needs.
         """
         batch = x.shape[1]
         tiles = tile(self._library, x)
         outputs = sum(step.outputs for step in self._steps)
-        bits = torch.empty(len(tiles) * outputs * TILE, dtype=torch.uint8)
-        addresses = torch.empty_like(bits) if training else None
+        signals = torch.empty(len(tiles) * outputs * TILE, dtype=torch.uint8)
         y = torch.empty((self._steps[-1].outputs, batch))
-        self._call("lutlens_forward", batch, tiles, bits, addresses, y)
-        return y, [tiles, bits, addresses] if addresses is not None else []
+        self._call("lutlens_forward", batch, tiles, signals, y)
+        return y, [tiles, signals]
 
     def backward(
         self, kept: list[Tensor], gradient: Tensor, rows_wanted: bool, wanted: Sequence[bool]

@@ -5,7 +5,6 @@
 #endif
 
 #include <algorithm>
-#include <memory>
 
 #include "simd.h"
 #include "step.h"
@@ -36,59 +35,52 @@ void lutlens_keep_memory() {
 #endif
 }
 
-// Bits x [tile][row][64] to the last step's y [row][sample]. bits and, unless it is null, addresses: all steps' outputs
-// [step][tile][row][64], kept for the way back.
-void lutlens_forward(const Step* steps, int64_t count, int64_t samples, const uint8_t* x, uint8_t* bits,
-                     uint8_t* addresses, float* y, int64_t threads) {
+// x [tile][row][64] to the last step's values y [row][sample]. signals: all steps' outputs [step][tile][row][64].
+void lutlens_forward(const Step* steps, int64_t count, int64_t samples, const uint8_t* x, uint8_t* signals, float* y,
+                     int64_t threads) {
     const int64_t tiles = tiles_of(samples);
     for (const Step* step = steps; step < steps + count; step++) {
         if (step->nodes)
-            layer_forward(*step, tiles, x, addresses, bits, threads);
+            layer_forward(*step, tiles, x, signals, threads);
         else
-            pool_forward(*step, tiles, x, bits, threads);
-        x = bits;
-        bits += tiles * step->outputs * TILE;
-        if (addresses) addresses += tiles * step->outputs * TILE;
+            pool_forward(*step, tiles, x, signals, threads);
+        x = signals;
+        signals += tiles * step->outputs * TILE;
     }
     for_each_row(steps[count - 1].outputs, samples, [&](int64_t in, int64_t out, int64_t part) {
-        std::copy(x + in, x + in + part, y + out);
+        for (int64_t i = 0; i < part; i++) y[out + i] = x[in + i] >> 7;
     });
 }
 
 // gradient [row][sample]: that of the last step's output. to_x [tile][row][64] may be null: it is not computed.
-void lutlens_backward(const Step* steps, int64_t count, int64_t samples, const uint8_t* x, const uint8_t* bits,
-                      const uint8_t* addresses, const float* gradient, float* to_x, int64_t threads) {
+void lutlens_backward(const Step* steps, int64_t count, int64_t samples, const uint8_t* x,
+                      const uint8_t* signals, const float* gradient, float* to_x, int64_t threads) {
     const int64_t tiles = tiles_of(samples);
     const Step* first = steps;
     while (!to_x && !first->to_tables && !first->to_scores) first++;
-    for (const Step* step = steps; step < steps + count - 1; step++) {
-        bits += tiles * step->outputs * TILE;
-        addresses += tiles * step->outputs * TILE;
-    }
+    const uint8_t* y = signals;
+    for (const Step* step = steps; step < steps + count - 1; step++) y += tiles * step->outputs * TILE;
 
-    const auto uninitialised = [tiles](int64_t rows) { return std::unique_ptr<float[]>(new float[tiles * rows * TILE]); };
     const int64_t rows = steps[count - 1].outputs;
-    std::unique_ptr<float[]> current = uninitialised(rows);
+    FloatArray current = float_array(tiles * rows * TILE);
     for_each_row(rows, samples, [&](int64_t out, int64_t in, int64_t part) {
         std::fill(std::copy(gradient + in, gradient + in + part, &current[out]), &current[out] + TILE, 0.0f);
     });
     for (const Step* step = steps + count - 1; step >= first; step--) {
-        const int64_t inputs = step == steps ? 0 : tiles * step[-1].outputs * TILE;
-        bits -= inputs;
+        const uint8_t* in = step == steps ? x : y - tiles * step[-1].outputs * TILE;
         const bool dense = step > steps && step->positions == 1 && step[-1].positions == 1;
         if (dense && step == first + 1 && !to_x && !first->to_scores) {
-            layer_backward(*step, tiles, bits, addresses, current.get(), nullptr, threads);
-            table_gradient_through(*step, *first, tiles, addresses, addresses - inputs, current.get(), threads);
+            layer_backward(*step, tiles, in, y, current.get(), nullptr, threads);
+            table_gradient_through(*step, *first, tiles, y, in, current.get(), threads);
             return;
         }
-        const uint8_t* in = step == steps ? x : bits;
-        std::unique_ptr<float[]> next = step > first ? uninitialised(step->inputs) : nullptr;
+        FloatArray next = step > first ? float_array(tiles * step->inputs * TILE) : nullptr;
         float* to_in = step > first ? next.get() : to_x;
         if (step->nodes)
-            layer_backward(*step, tiles, in, addresses, current.get(), to_in, threads);
+            layer_backward(*step, tiles, in, y, current.get(), to_in, threads);
         else
             pool_backward(*step, tiles, in, current.get(), to_in, threads);
-        addresses -= inputs;
+        y = in;
         current = std::move(next);
     }
 }

@@ -3,9 +3,20 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <new>
 
-// Activations lie in tiles of 64 samples: a row of bits is 64 bytes, a row of gradients 64 floats.
+// Activations lie in tiles of 64 samples: a row of them is 64 bytes, a row of gradients 64 floats.
 constexpr int TILE = 64;
+
+// Floats, not initialised, where no vector lies across two cache lines.
+struct FreeAligned {
+    void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
+};
+using FloatArray = std::unique_ptr<float[], FreeAligned>;
+inline FloatArray float_array(int64_t size) {
+    return FloatArray(static_cast<float*>(::operator new(sizeof(float) * size, std::align_val_t{64})));
+}
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #include <immintrin.h>
@@ -43,6 +54,7 @@ static inline Ints widen(const uint8_t* p) {
 }
 static inline Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 static inline Ints either(Ints x, Ints y) { return _mm512_or_si512(x, y); }
+static inline Ints both(Ints x, int y) { return _mm512_and_si512(x, _mm512_set1_epi32(y)); }
 template <int N> static inline Ints shift_left(Ints x) { return _mm512_slli_epi32(x, N); }
 template <int N> static inline Ints shift_right(Ints x) { return _mm512_srli_epi32(x, N); }
 static inline Ints shift_right(Ints x, int n) { return _mm512_srlv_epi32(x, _mm512_set1_epi32(n)); }
@@ -60,10 +72,13 @@ using Bytes = __m512i;
 static inline Bytes load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 static inline void store_bytes(uint8_t* p, Bytes x) { _mm512_storeu_si512(p, x); }
 static inline Bytes either_bytes(Bytes x, Bytes y) { return _mm512_or_si512(x, y); }
-// For bytes so small that no bit leaves its byte.
-template <int N> static inline Bytes shift_bytes_left(Bytes x) { return _mm512_slli_epi16(x, N); }
+static inline Bytes both_bytes(Bytes x, uint8_t y) {
+    return _mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(y)));
+}
+// What is shifted in from the next byte is to be masked out.
+template <int N> static inline Bytes shift_bytes_right(Bytes x) { return _mm512_srli_epi16(x, N); }
 
-// 64 bits, looked up by addresses below 64: 1 or 0.
+// 64 bits, looked up by addresses below 64: bit 7 of a byte is the one that was found.
 struct BitTable {
     Bytes bytes;
     explicit BitTable(uint64_t bits) : bytes(_mm512_set1_epi64(static_cast<long long>(bits))) {}
@@ -72,7 +87,7 @@ struct BitTable {
         const Bytes powers = _mm512_set1_epi64(static_cast<long long>(0x8040201008040201));
         Bytes byte = _mm512_shuffle_epi8(bytes, _mm512_and_si512(_mm512_srli_epi16(a, 3), seven));
         Bytes bit = _mm512_shuffle_epi8(powers, _mm512_and_si512(a, seven));
-        return _mm512_maskz_set1_epi8(_mm512_test_epi8_mask(byte, bit), 1);
+        return _mm512_maskz_set1_epi8(_mm512_test_epi8_mask(byte, bit), static_cast<char>(0x80));
     }
 };
 
@@ -110,6 +125,7 @@ static inline Ints widen(const uint8_t* p) {
 }
 static inline Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
 static inline Ints either(Ints x, Ints y) { return _mm256_or_si256(x, y); }
+static inline Ints both(Ints x, int y) { return _mm256_and_si256(x, _mm256_set1_epi32(y)); }
 template <int N> static inline Ints shift_left(Ints x) { return _mm256_slli_epi32(x, N); }
 template <int N> static inline Ints shift_right(Ints x) { return _mm256_srli_epi32(x, N); }
 static inline Ints shift_right(Ints x, int n) { return _mm256_srlv_epi32(x, _mm256_set1_epi32(n)); }
@@ -137,7 +153,10 @@ static inline Bytes load_bytes(const uint8_t* p) {
 }
 static inline void store_bytes(uint8_t* p, Bytes x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
 static inline Bytes either_bytes(Bytes x, Bytes y) { return _mm256_or_si256(x, y); }
-template <int N> static inline Bytes shift_bytes_left(Bytes x) { return _mm256_slli_epi16(x, N); }
+static inline Bytes both_bytes(Bytes x, uint8_t y) {
+    return _mm256_and_si256(x, _mm256_set1_epi8(static_cast<char>(y)));
+}
+template <int N> static inline Bytes shift_bytes_right(Bytes x) { return _mm256_srli_epi16(x, N); }
 
 struct BitTable {
     Bytes bytes;
@@ -148,7 +167,7 @@ struct BitTable {
         Bytes byte = _mm256_shuffle_epi8(bytes, _mm256_and_si256(_mm256_srli_epi16(a, 3), seven));
         Bytes bit = _mm256_shuffle_epi8(powers, _mm256_and_si256(a, seven));
         Bytes set = _mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit);
-        return _mm256_and_si256(set, _mm256_set1_epi8(1));
+        return both_bytes(set, 0x80);
     }
 };
 
@@ -172,6 +191,7 @@ static inline uint64_t positive(Floats x) { return x > 0; }
 static inline Ints widen(const uint8_t* p) { return *p; }
 static inline Floats to_floats(Ints x) { return static_cast<float>(x); }
 static inline Ints either(Ints x, Ints y) { return x | y; }
+static inline Ints both(Ints x, int y) { return x & y; }
 template <int N> static inline Ints shift_left(Ints x) { return x << N; }
 template <int N> static inline Ints shift_right(Ints x) { return x >> N; }
 static inline Ints shift_right(Ints x, int n) { return x >> n; }
@@ -188,11 +208,12 @@ using Bytes = uint8_t;
 static inline Bytes load_bytes(const uint8_t* p) { return *p; }
 static inline void store_bytes(uint8_t* p, Bytes x) { *p = x; }
 static inline Bytes either_bytes(Bytes x, Bytes y) { return x | y; }
-template <int N> static inline Bytes shift_bytes_left(Bytes x) { return static_cast<Bytes>(x << N); }
+static inline Bytes both_bytes(Bytes x, uint8_t y) { return x & y; }
+template <int N> static inline Bytes shift_bytes_right(Bytes x) { return static_cast<Bytes>(x >> N); }
 
 struct BitTable {
     uint64_t bits;
     explicit BitTable(uint64_t b) : bits(b) {}
-    Bytes operator[](Bytes a) const { return bits >> a & 1; }
+    Bytes operator[](Bytes a) const { return static_cast<Bytes>((bits >> a & 1) << 7); }
 };
 #endif

@@ -1,5 +1,6 @@
-// A step of a program, and who computes it. Bits and addresses (uint8) and gradients (float) are [tile][row][64]: 64
-// samples of the batch lie side by side.
+// A step of a program, and who computes it. Signals (uint8) and gradients (float) are [tile][row][64]: 64 samples of the
+// batch lie side by side. A signal's value is its bit 7; that of a look-up node has the address it was found at in bits 0
+// to 5, for the way back.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +15,15 @@ struct Step {
     int64_t height, width, channels, block_rows, block_columns;
 };
 
-// Bits x to y and, unless it is null, to the nodes' addresses.
-void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* address, uint8_t* y, int64_t threads);
+void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads);
 void pool_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads);
 
-// The gradient of the output to those of the tables, of the scores and, unless it is null, of x.
-void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* address, const float* gradient,
-                    float* to_x, int64_t threads);
+// The gradient of the output y to those of the tables, of the scores and, unless it is null, of x.
+void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* y, const float* gradient, float* to_x,
+                    int64_t threads);
 // The gradient of the upper step's output to that of the tables of the layer below, both of one position: the layer's own
 // output gradient, in a dense network the largest array of all, is never stored.
-void table_gradient_through(const Step& upper, const Step& step, int64_t tiles, const uint8_t* upper_address,
-                            const uint8_t* address, const float* gradient, int64_t threads);
+void table_gradient_through(const Step& upper, const Step& step, int64_t tiles, const uint8_t* upper_y, const uint8_t* y,
+                            const float* gradient, int64_t threads);
 void pool_backward(const Step& step, int64_t tiles, const uint8_t* x, const float* gradient, float* to_x,
                    int64_t threads);

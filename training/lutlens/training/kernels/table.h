@@ -20,10 +20,11 @@ struct Table {
 
     // From a table of `entries` entries, a power of two.
     static Table repeated(const float* p, int entries) {
-        if (entries == ENTRIES) return Table(p);
         alignas(64) float all[ENTRIES];
-        for (int i = 0; i < ENTRIES; i++) all[i] = p[i & (entries - 1)];
-        return Table(all);
+        if (entries < ENTRIES)
+            for (int i = 0; i < ENTRIES; i++) all[i] = p[i & (entries - 1)];
+        // One way out: two tables to choose from would be copied through memory.
+        return Table(entries < ENTRIES ? all : p);
     }
 
     void store_to(float* p) const {
