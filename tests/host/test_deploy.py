@@ -13,10 +13,15 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from lutlens.board.activation import BORROWED
+from lutlens.board.hil.report import REPORT_NAME, Report
+from lutlens.board.manifest import Manifest
 from lutlens.board.services import parse_environment
 from lutlens.host import cli, overlay
 from lutlens.host.deployment import DeploymentError, release
@@ -24,6 +29,7 @@ from lutlens.host.deployment import deploy as steps
 from lutlens.host.deployment.deploy import Deployed, Plan
 from lutlens.host.deployment.ssh import Connection, Target
 from lutlens.host.deployment.unit import ServiceOptions
+from lutlens.host.hil import reference
 from support.networks import random_lutnet
 from support.ssh_server import SshServer, breaking_connection, free_port, ssh_server
 
@@ -349,6 +355,50 @@ def test_root_by_sudo(far: FarEnd, password: str | None) -> None:
             with pytest.raises(DeploymentError, match=r"does not become root") as caught:
                 connection.run(["id"], doing="asking", root=True)
             assert "another" not in str(caught.value)
+
+
+def test_the_hardware_in_the_loop_suite_runs_there_and_the_service_comes_back(
+    far: FarEnd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The device checks at the far end, its service stopped; the REST contract over the network, with the token."""
+    before = far.status()
+    here, other = (str(far.overlays / name) for name in ("first", "second"))
+    if before["overlay"] != "first":
+        here, other = other, here
+    monkeypatch.setattr(reference, "_export", partial(random_images, Path(here)))
+    options = ["--soak", "0", "--out", str(tmp_path), "--json"]
+    assert far.lutlens("hil", here, *options, "--record") == 2
+    assert "runs device model" in capsys.readouterr().err
+    assert far.lutlens("hil", other, *options) == 1
+    assert "runs another overlay than" in capsys.readouterr().err
+    pid = (far.root / "run" / "service.pid").read_text()
+
+    assert far.lutlens("hil", here, *options) == 0
+    report = Report.model_validate_json(capsys.readouterr().out)
+    assert report == Report.load(tmp_path / REPORT_NAME)
+    assert (report.device.kind, report.device.host) == ("model", "127.0.0.1")
+    assert report.overlay.build_id == before["build_id"]
+    states = {outcome.check: outcome.state for outcome in report.outcomes}
+    assert {name for name, state in states.items() if state == "not applicable"} == {
+        *("accuracy", "clocks", "clock", "rate")
+    }
+    assert {states[name] for name in ("registers", "images", "rings", "rest")} == {"passed"}
+    after = far.status()
+    assert after == before
+    assert (far.root / "run" / "service.pid").read_text() != pid
+    assert not (far.root / BORROWED).exists()
+
+
+def random_images(directory: Path, arguments: list[str]) -> None:
+    """In the place of `lutlens.training.test_set`, which knows real ones."""
+    geometry = Manifest.load(directory).geometry
+    size = (12, geometry.image_height, geometry.image_width)
+    images = np.random.default_rng(5).integers(0, 256, size, np.uint8)
+    about = {"name": np.array("random"), "sha256": np.array("00" * 32)}
+    np.savez(arguments[1], images=images, labels=np.zeros(12, np.int64), **about)
 
 
 def test_undeploy_leaves_nothing(far: FarEnd, capsys: pytest.CaptureFixture[str]) -> None:
