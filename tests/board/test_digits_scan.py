@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from lutlens.board.overlay import Scanner, load
+from lutlens.board.rates import Meter
+from lutlens.board.replay import Replay
+from lutlens.board.results import Recorded
 from lutlens.board.scan_detection import search
 from lutlens.board.sources.pattern import PatternSpec, draw
 from lutlens.host.devices import open_device
@@ -38,3 +41,24 @@ def test_it_finds_and_reads_the_patterns_digits(k: int) -> None:
     assert digits > 40
     assert read >= 0.9 * digits
     assert wrong <= 0.1 * digits
+
+
+def test_in_a_replay_every_frame_knows_its_digits() -> None:
+    """A number is that of one digit, which falls straight down, in frames that were shown and in those between."""
+    recorded: list[Recorded] = []
+    with open_device("model") as device:
+        scanner = load(SHIPPED, device, self_test=False)
+        assert isinstance(scanner, Scanner)
+        replay = Replay(scanner, PatternSpec(), Meter(), first=1)
+        while len(recorded) < 40:
+            recorded += replay.look(1, 0).recorded
+        replay.rest()
+        middles: dict[int | None, list[float]] = {}
+        for frame in recorded[len(recorded) // 2 :]:  # by then they are known
+            for found in frame.result().detections:
+                middles.setdefault(found.track, []).append(found.box[0] + found.box[2] / 2)
+        scanner.close()
+    seen = sum(map(len, middles.values()))
+    assert len(middles.pop(None, [])) <= 0.1 * seen
+    assert len(middles) >= 6
+    assert all(max(line) - min(line) < 16 for line in middles.values())

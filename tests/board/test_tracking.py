@@ -34,6 +34,28 @@ def test_a_track_is_shown_after_some_hits_and_kept_over_a_gap() -> None:
     assert len(tracker) == 0
 
 
+def test_a_moment_names_the_digits_of_frames_nearby() -> None:
+    """One falls, the other rises."""
+
+    def at(frame: int) -> Detections:
+        return detections((10, 3.0 * frame, 30, 4, 50), (60, 200 - 3.0 * frame, 30, 7, 40))
+
+    tracker = Tracker()
+    assert tracker.moment().update(at(0), 0)["track"].tolist() == [0, 0]
+    for frame in range(0, 41, 5):
+        tracked = tracker.update(at(frame), frame)
+    numbers = {int(one["digit"]): int(one["track"]) for one in tracked}
+    moment, before = tracker.moment(), tracker.update(at(41), 41)
+    for frame in (20, 36, 40, 44, 60):
+        near = moment.update(at(frame), frame)
+        assert {int(one["digit"]): int(one["track"]) for one in near} == numbers
+        assert near["box"].tolist() == at(frame)["box"].tolist()
+    stranger = moment.update(detections((300, 10, 30, 4, 50)), 40)
+    assert stranger["track"].tolist() == [0]
+    assert len(moment.update(detections(), 40)) == 0
+    assert tracker.update(at(42), 42)["track"].tolist() == before["track"].tolist()
+
+
 def test_what_flashes_up_once_is_never_shown() -> None:
     tracker = Tracker(hits=2, window=3)
     for i in range(40):

@@ -15,7 +15,7 @@ from lutlens.board.scan_detection import Band, Layout, Scanned, found
 from lutlens.board.scanner import Scanner
 from lutlens.board.sources.pattern import Pattern, PatternSpec, draw
 from lutlens.board.streams import Scans, Stream
-from lutlens.board.tracking import Tracker
+from lutlens.board.tracking import Follower, Tracker
 
 TICK_S = 1 / 40
 """From one look at the results to the next."""
@@ -120,16 +120,17 @@ class Replay:
     def _recorded(
         self, scans: Scans, drawn: _Drawn, now: float
     ) -> tuple[list[Recorded], FrameResult]:
-        """All of these frames, at even distances, and the last one with its digits followed."""
+        """All of these frames, at even distances. The last one's digits are followed, and name those of the others."""
         latency_ms = self.scanner.counters().latency_last / (1000 * self.scanner.clock_mhz)
         times = np.linspace(self._looked_at, now, len(scans) + 1)[1:].tolist()
         numbers = (self._first + scans.sequence).tolist()
         make = partial(_result, self.scanner, drawn, scans, latency_ms)
+        shown = make(self._tracker, len(scans) - 1, numbers[-1], now)
+        moment = self._tracker.moment()
         recorded = [
-            Recorded(number, at, partial(make, i, number, at))
+            Recorded(number, at, partial(make, moment, i, number, at))
             for i, (number, at) in enumerate(zip(numbers, times, strict=True))
         ]
-        shown = make(len(scans) - 1, numbers[-1], now, self._tracker)
         recorded[-1] = Recorded(shown.sequence, now, lambda: shown)
         return recorded, shown
 
@@ -158,15 +159,15 @@ def _result(
     drawn: _Drawn,
     scans: Scans,
     latency_ms: float,
+    follower: Follower,
     i: int,
     number: int,
     captured_at: float,
-    tracker: Tracker | None = None,
 ) -> FrameResult:
     """Frame `number`, of which `scans` has result i."""
     slot = int(scans.slot[i])
     frame = drawn.pattern.frame(slot)
-    seen = found(scanner, Scanned(drawn.plan, [drawn.seen[slot]], scans, i), tracker, number)
+    seen = found(scanner, Scanned(drawn.plan, [drawn.seen[slot]], scans, i), follower, number)
     return FrameResult(
         sequence=number,
         captured_at=captured_at,

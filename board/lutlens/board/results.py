@@ -69,9 +69,9 @@ class Recorded:
     """A frame of the last seconds.
 
     sequence, captured_at: as of `FrameResult`.
-    result: makes the rest, which for frames that were never shown is work: milliseconds each. Its detections are not
-        followed from frame to frame unless the frame was shown: finding and following a dozen digits takes one core
-        of a desk machine 4 ms a frame, and a replay has a frame a millisecond.
+    result: makes the rest, which for frames that were never shown is work: milliseconds each. Its detections have
+        the numbers of those of the frame that was shown next, no more: finding and following a dozen digits takes a
+        processor of a desk machine 4 ms a frame, and a replay has a frame a millisecond.
     """
 
     sequence: int

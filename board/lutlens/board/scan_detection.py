@@ -14,7 +14,7 @@ from lutlens.board import contrast, scanning, windows
 from lutlens.board.detection import ClassMap, Detection, Detector, Found, Image
 from lutlens.board.scanner import Scanner
 from lutlens.board.streams import Scans, Size, Stream
-from lutlens.board.tracking import Tracker
+from lutlens.board.tracking import Follower, Tracker
 
 LARGEST = 150.0
 """Longer side of the largest digits looked for in the frames of a source, pixels."""
@@ -197,16 +197,16 @@ def scan(stream: Stream, plan: Layout, image: Image) -> Scanned:
 
 
 def found(
-    scanner: Scanner, scanned: Scanned, tracker: Tracker | None = None, sequence: int = 0
+    scanner: Scanner, scanned: Scanned, follower: Follower | None = None, sequence: int = 0
 ) -> Found:
     """Detections and class map of a scanned picture.
 
-    tracker: follows the digits; the picture is then frame `sequence` of what it follows.
+    follower: knows the digits; the picture is then frame `sequence` of what it follows.
     """
     plan = scanned.plan
     seen = windows.detections(scanned.windows(), plan.factors, scanner.step, scanner.image)
-    if tracker is not None:
-        seen = tracker.update(seen, sequence)
+    if follower is not None:
+        seen = follower.update(seen, sequence)
     (height, width), (step_y, step_x), (fx, fy) = scanner.image, scanner.step, plan.factors[0]
     return Found(
         tuple(_detection(scanner, scanned, row) for row in seen),
@@ -240,5 +240,5 @@ def _detection(scanner: Scanner, scanned: Scanned, seen: np.void) -> Detection:
         margin=int(seen["margin"]),
         scores=None,
         view=copy[top : top + scanner.image[0], left : left + scanner.image[1]].copy(),
-        track=int(seen["track"]) if "track" in (seen.dtype.names or ()) else None,
+        track=(int(seen["track"]) or None) if "track" in (seen.dtype.names or ()) else None,
     )

@@ -7,17 +7,20 @@ that a moving digit's box does not lag; its size is smoothed; its class is the o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from lutlens.board.windows import FOUND, Detections, overlaps
+from lutlens.board.windows import FOUND, Boxes, Detections, overlaps
 
 TRACKED = np.dtype(
     [*((name, FOUND[name]) for name in FOUND.names or ()), ("track", "<u4"), ("missed", "<u2")]
 )
-"""`windows.FOUND`, with box and digit the track's own, and track: the digit's number; missed: for how many updates it
-has not been detected, 0 if it is now. Margin, score, scale and support are those of its latest detection."""
+"""`windows.FOUND`, with box and digit the track's own, and track: the digit's number, 0 if it has none; missed: for how
+many updates it has not been detected, 0 if it is now. Margin, score, scale and support are those of its latest
+detection."""
 
 Tracked = npt.NDArray[np.void]
 """`TRACKED` `[n]`."""
@@ -51,6 +54,38 @@ class _Track:
     def box(self) -> npt.NDArray[np.float32]:
         corner = self.centre - self.size / 2
         return np.concatenate([corner, self.size], dtype=np.float32, casting="same_kind")
+
+
+class Follower(Protocol):
+    """Whoever tells which digits of a frame are those of others."""
+
+    def update(self, detections: Detections, sequence: int) -> Tracked:
+        """The digits of frame `sequence`. detections: `windows.detections` of it, the strongest first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Shown tracks as they were after frame `sequence`: they name the digits of frames nearby, before it and after.
+
+    numbers: int `[n]`. centres, sizes: pixels, float `[n, 2]`. velocities: pixels a frame, float `[n, 2]`.
+    """
+
+    sequence: int
+    numbers: npt.NDArray[np.int64]
+    centres: npt.NDArray[np.float64]
+    sizes: npt.NDArray[np.float64]
+    velocities: npt.NDArray[np.float64]
+
+    def update(self, detections: Detections, sequence: int) -> Tracked:
+        """The detections as they are, each with the number of the track that it belongs to. Changes nothing."""
+        centres = self.centres + self.velocities * (sequence - self.sequence)
+        boxes = np.concatenate([centres - self.sizes / 2, self.sizes], axis=1).astype(np.float32)
+        result = np.zeros(len(detections), TRACKED)
+        for name in FOUND.names or ():
+            result[name] = detections[name]
+        for i, j in _match(boxes, detections).items():
+            result["track"][j] = self.numbers[i]
+        return result
 
 
 class Tracker:
@@ -95,7 +130,7 @@ class Tracker:
         self._sequence = sequence
         for track in self._tracks:
             track.centre = track.centre + track.velocity * frames
-        taken = self._match(detections)
+        taken = _match(_boxes(self._tracks), detections)
         for i, track in enumerate(self._tracks):
             self._advance(track, detections[taken[i]] if i in taken else None, frames)
         self._tracks = [track for track in self._tracks if self._lives(track)]
@@ -105,26 +140,17 @@ class Tracker:
                 self._begin(detections[i])
         return self._shown()
 
-    def _match(self, detections: Detections) -> dict[int, int]:
-        """Index of a track to that of its detection: the best pairs first."""
-        if not self._tracks or not len(detections):
-            return {}
-        predicted = np.stack([track.box for track in self._tracks])[:, None]
-        found = detections["box"].astype(np.float32)[None]
-        likeness = overlaps(predicted, found)
-        apart = np.abs(
-            predicted[..., :2] + predicted[..., 2:] / 2 - found[..., :2] - found[..., 2:] / 2
+    def moment(self) -> Moment:
+        """The shown tracks as they are now."""
+        shown = [track for track in self._tracks if track.shown]
+        pair = (len(shown), 2)
+        return Moment(
+            self._sequence or 0,
+            np.array([track.number for track in shown], np.int64),
+            np.array([track.centre for track in shown]).reshape(pair),
+            np.array([track.size for track in shown]).reshape(pair),
+            np.array([track.velocity for track in shown]).reshape(pair),
         )
-        near = (apart <= NEAR * np.maximum(predicted[..., 2:], found[..., 2:])).all(axis=-1)
-        likeness = np.where(near & (likeness >= MIN_OVERLAP), likeness, 0.0)
-        pairs: dict[int, int] = {}
-        for flat in np.argsort(-likeness, axis=None, kind="stable"):
-            i, j = divmod(int(flat), len(detections))
-            if likeness[i, j] == 0.0:
-                break
-            if i not in pairs and j not in pairs.values():
-                pairs[i] = j
-        return pairs
 
     def _advance(self, track: _Track, found: np.void | None, frames: int) -> None:
         track.hits = (track.hits << 1 | (found is not None)) & ((1 << self._window) - 1)
@@ -163,3 +189,27 @@ class Tracker:
             row["digit"] = track.evidence.argmax()
             row["track"], row["missed"] = track.number, track.missed
         return result
+
+
+def _boxes(tracks: Sequence[_Track]) -> Boxes:
+    return np.array([track.box for track in tracks], np.float32).reshape(len(tracks), 4)
+
+
+def _match(predicted: Boxes, detections: Detections) -> dict[int, int]:
+    """Index of a predicted box, float32 `[n, 4]`, to that of its detection: the best pairs first."""
+    found = detections["box"].astype(np.float32)[None]
+    predicted = predicted[:, None]
+    likeness = overlaps(predicted, found)
+    apart = np.abs(
+        predicted[..., :2] + predicted[..., 2:] / 2 - found[..., :2] - found[..., 2:] / 2
+    )
+    near = (apart <= NEAR * np.maximum(predicted[..., 2:], found[..., 2:])).all(axis=-1)
+    likeness = np.where(near & (likeness >= MIN_OVERLAP), likeness, 0.0)
+    pairs: dict[int, int] = {}
+    for flat in np.argsort(-likeness, axis=None, kind="stable"):
+        i, j = divmod(int(flat), len(detections))
+        if likeness[i, j] == 0.0:
+            break
+        if i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return pairs
