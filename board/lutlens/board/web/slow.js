@@ -162,7 +162,7 @@ export class Slow extends EventTarget {
 
   #show({ result, bitmap }) {
     const { sequences, times_ms: times, frames } = this.#recording;
-    const digits = this.#tracks.update(result.detections.map((found) => ({ ...found, track: null })));
+    const digits = this.#tracks.update(result.detections);
     this.#stage.take({ picture: bitmap, digits, map: result.class_map, width: result.width, height: result.height });
     this.#found.set(this.#index, digits.map(({ box, digit }) => [(box.x + box.width / 2) / result.width, digit]));
     byId("slow-place").value = this.#index;
