@@ -25,9 +25,9 @@ CLOCK_OFF = 0.002
 """Of the clock: crystals are 50 parts in a million, and two clocks are not read at one moment."""
 RUN_S = 2.0
 READINGS = 50
-BURST = 8
+BURST = 6
 """Frames at once, of which the last is measured: by then the core reads ahead."""
-SAMPLES, FEW_SAMPLES = 50, 5
+SAMPLES, FEW_SAMPLES = 50, 3
 SCAN_SLOTS = 16
 TOLD_S = 2.0
 

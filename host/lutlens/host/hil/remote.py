@@ -151,11 +151,17 @@ def _on_the_device(deployed: Deployed, with_images: bool, soak_s: float, listene
             "the service comes back by itself: `lutlens status`"
         ) from error
     last = heard.last
-    if last is None:
-        raise DeploymentError(f"{doing}: {heard.complaint or 'the far end said nothing'}")
-    if problem := last["problem"]:
+    if last is not None and (problem := last["problem"]):
+        if "was_running" not in last:  # the device was not borrowed at all
+            raise DeploymentError(f"{doing}: {problem}")
+        host = deployed.far.target.host
         raise DeploymentError(
-            f"the service on {deployed.far.target.host} does not run again: {problem}; see `lutlens logs`"
+            f"the service on {host} does not run again: {problem}: `lutlens logs`"
+        )
+    if last is None or not heard.began:
+        raise DeploymentError(
+            f"{doing}: {heard.complaint or 'the far end said nothing'}. If the release there is older "
+            "than this lutlens, deploy it again"
         )
     return heard.result(last, deployed)
 
@@ -167,6 +173,7 @@ class _Heard:
         self._listener = listener
         self._outcomes: list[Outcome] = []
         self._facts: dict[str, Any] | None = None
+        self.began = False
         self._others: list[str] = []
         self.last: dict[str, Any] | None = None
 
@@ -182,6 +189,7 @@ class _Heard:
         if not isinstance(event, dict):
             self._others.append(line)
         elif "begin" in event:
+            self.began = True
             self._listener.begin(event["begin"])
         elif "told" in event:
             self._listener.told(event["told"])
@@ -201,12 +209,9 @@ class _Heard:
             device = DeviceFacts.model_validate(self._facts["device"])
             versions = dict(self._facts["tool_versions"])
             return Ran(device.model_copy(update={"host": host}), self._outcomes, versions)
-        if last["status"] is None:
-            why = (
-                f"killed after {LIMIT_S:g} s and the soak" if not self.complaint else self.complaint
-            )
-        else:
-            why = f"ended with status {last['status']}: {self.complaint}"
+        why = "was killed" if last["status"] is None else f"ended with status {last['status']}"
+        if self.complaint:
+            why += f": {self.complaint}"
         missing = suite.ON_THE_DEVICE[len(self._outcomes) :]
         for i, check in enumerate(missing):
             outcome = Outcome(
@@ -214,7 +219,7 @@ class _Heard:
                 state="skipped" if i else "failed",
                 detail="not reached"
                 if i
-                else f"the process at the far end was {why}"[: suite.MAX_DETAIL],
+                else f"the process at the far end {why}"[: suite.MAX_DETAIL],
                 seconds=0,
             )
             self._outcomes.append(outcome)
