@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?=
 TEST   ?=
+JOBS   ?= 2
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
 # Packages are byte-compiled when first imported (--no-compile: installs in half the time), so let Python keep the result.
@@ -16,8 +17,9 @@ venv: $(VENV)/.installed-training
 demo: venv
 	@$(BIN)/lutlens demo $(DEMO)
 
+# A file's tests stay together: they share services and builds.
 test: $(VENV)/.installed-dev system-packages lint
-	$(BIN)/python -m pytest $(TEST)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TEST)
 
 # The board's wheel and tests on an ARM userland: needs root, takes minutes, is not part of `make test`.
 test-arm: $(VENV)/.installed-dev

@@ -226,6 +226,27 @@ def test_folder_errors_name_the_file(tmp_path):
         data.load(tmp_path)
 
 
+def test_images_of_any_size_are_resampled(tmp_path):
+    """A wide bar on grey paper: in the middle, as wide as the input, its shape kept."""
+    for name, value in (("dark", 20), ("light", 240)):
+        (tmp_path / name).mkdir()
+        for i in range(10):
+            image = np.full((40 + i, 2 * (40 + i)), 120, np.uint8)
+            image[10 + i // 2 : 30 + i // 2, 10 : 70 + 2 * i] = value
+            assert cv2.imwrite(str(tmp_path / name / f"{i}.png"), image)
+    found = data.load(tmp_path, (28, 28))
+    assert found.image_size == (28, 28)
+    for labelled in (found.train, found.validation, found.test):
+        for image, label in zip(labelled.images, labelled.labels, strict=True):
+            assert (image[:7] == 120).all()
+            assert (image[21:] == 120).all()
+            assert (image[13:15, 5:23] == (20, 240)[label]).all()
+    arrays = tmp_path / "mine.npz"
+    np.savez(arrays, images=images(40, 14, 14), labels=labels(40, 2))
+    assert data.load(arrays, (28, 28)).image_size == (28, 28)
+    assert data.load(arrays).image_size == (14, 14)
+
+
 def test_batches_are_a_function_of_seed_and_step():
     whole = Labelled(images(70), labels(70))
 

@@ -2,16 +2,18 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from lutlens.host.cli import main
 from lutlens.host.compilation import CompilationError
-from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, engines, plots
+from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, data, engines, plots
 from lutlens.training.data import Labelled
 from lutlens.training.engines import EngineName, fast_scores, open_engine
 from lutlens.training.evaluate import choose_thresholds, evaluate, ramp
+from lutlens.training.test_set import check_fit
 
 CLASSES = ("disc", "ring", "bar")
 
@@ -116,7 +118,6 @@ def test_without_a_c_compiler_pytorch_measures(net, shapes, monkeypatch):
         (["some.lutnet", "--k", "2"], "no thresholds for K = 2; this lutnet has K = [1, 5]"),
         (["some.lutnet", "--engine", "abacus"], "abacus"),
         (["some.lutnet", "--data", "digits.npz"], "its classes are 0, 1, 2; some.lutnet tells"),
-        (["some.lutnet", "--data", "large.npz"], "images of 13x12 pixels; some.lutnet takes 12x12"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_status_2(
@@ -127,14 +128,20 @@ def test_bad_input_is_one_clear_line_and_status_2(
     (tmp_path / "shapes.npz").write_bytes(shapes[0].read_bytes())
     with np.load(shapes[0]) as arrays:
         np.savez("digits.npz", images=arrays["images"], labels=arrays["labels"])
-        wide = np.pad(arrays["images"], ((0, 0), (0, 0), (0, 1)))
-        np.savez("large.npz", images=wide, labels=arrays["labels"], classes=CLASSES)
     if "--data" not in arguments:
         arguments = [*arguments, "--data", "shapes.npz"]
     status, stdout, stderr = run_main(["eval", *arguments], capsys)
     assert status == 2
     assert stdout == ""
     assert message in re.sub(r"[\s│]+", " ", stderr)
+
+
+def test_images_of_another_size_are_refused(net, tmp_path):
+    wide = np.zeros((40, 12, 13), np.uint8)
+    np.savez(tmp_path / "wide.npz", images=wide, labels=np.arange(40) % 3, classes=CLASSES)
+    found = data.load(tmp_path / "wide.npz")
+    with pytest.raises(data.DataError, match="images of 13x12 pixels; some.lutnet takes 12x12"):
+        check_fit(net, Path("some.lutnet"), found)
 
 
 def test_evaluate_counts_and_reports():

@@ -89,8 +89,9 @@ def train(
     Ctrl-C stops after the step at hand and writes the best network so far; it is not measured on
     test images. The exit status is then 130.
 
-    Your own data: a folder with a folder of 28x28 images for each class (or `train` and `test` with
-    such folders), or an .npz file with `images` uint8 [n, 28, 28] and `labels`.
+    Your own data: a folder with a folder of images for each class (or `train` and `test` with such
+    folders), or an .npz file with `images` uint8 [n, height, width] and `labels`. Any number of
+    classes; images of any size, which are resampled to the network's.
 
     The data set of `digits` is MNIST: from the folder that LUTLENS_DATA names, or the cache, or
     downloaded.
@@ -106,7 +107,7 @@ def train(
     console = Console(stderr=True)
     chosen = recipes.recipe(recipe)
     out = out or BUILD / f"{recipe}.lutnet"
-    images = data_sets.load(data)
+    images = data_sets.load(data, chosen.input_shape[:2])
     if minutes is None and epochs is None:
         epochs = chosen.schedule.epochs
     run = Run(recipe=chosen, seed=seed, data_sha256=images.sha256, epochs=epochs, minutes=minutes)
@@ -166,7 +167,7 @@ def evaluate(
     console = Console(stderr=json_output)
     net = Lutnet.load(lutnet)
     thresholds = net.thresholds_for(k)
-    images = data_sets.load(data)
+    images = data_sets.load(data, net.input_shape[:2])
     if scenes:
         _evaluate_scenes(net, lutnet, images, k, limit or SCENES, png, json_output)
         return

@@ -63,13 +63,16 @@ class DataSet:
         return self.train.images.shape[1], self.train.images.shape[2]
 
 
-def load(path: Path | None = None) -> DataSet:
+def load(path: Path | None = None, size: tuple[int, int] | None = None) -> DataSet:
     """MNIST, or the data at `path`: an .npz file, or a folder of images.
 
     An .npz holds `images` uint8 `[n, height, width]` and `labels` (integers from 0), optionally
     `test_images` and `test_labels`, and `classes` (names). A folder holds one folder of images for
     each class, or two such folders, `train` and `test`. Without test images of its own, a seventh
     of the images becomes the test set.
+
+    size: height and width that images of `path` are brought to, see `fitted`. Without it they stay
+        as they are, and all have to have the same.
 
     Raises DataError.
     """
@@ -78,10 +81,27 @@ def load(path: Path | None = None) -> DataSet:
 
         return mnist.load()
     if path.is_dir():
-        return _from_folder(path)
+        return _from_folder(path, size)
     if path.suffix == ".npz" and path.is_file():
-        return _from_npz(path)
+        return _from_npz(path, size)
     raise DataError(f"{path}: neither a folder with a folder of images for each class nor an .npz")
+
+
+def fitted(image: UInt8, size: tuple[int, int]) -> UInt8:
+    """An image, uint8 `[h, w]`, resampled to `size` (height, width): as large as fits in, its shape
+    kept, in the middle, on the median of its border.
+    """
+    if image.shape == size:
+        return image
+    scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
+    height, width = (max(1, round(length * scale)) for length in image.shape)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    field = np.full(size, np.median(border), np.uint8)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    inside = cv2.resize(image, (width, height), interpolation=how)
+    field[top : top + height, left : left + width] = inside
+    return field
 
 
 def assemble(
@@ -141,7 +161,7 @@ def _check(where: str, labelled: Labelled, classes: int) -> None:
         )
 
 
-def _from_npz(path: Path) -> DataSet:
+def _from_npz(path: Path, size: tuple[int, int] | None) -> DataSet:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
@@ -155,7 +175,10 @@ def _from_npz(path: Path) -> DataSet:
         labels = arrays[f"{prefix}labels"]
         if not np.issubdtype(labels.dtype, np.integer):
             raise DataError(f"{path}: {prefix}labels are {labels.dtype}, must be integers")
-        return Labelled(arrays[f"{prefix}images"], labels.astype(np.int64))
+        images = arrays[f"{prefix}images"]
+        if size and images.dtype == np.uint8 and images.ndim == 3 and images.size:
+            images = np.stack([fitted(image, size) for image in images])
+        return Labelled(images, labels.astype(np.int64))
 
     train = labelled("")
     test = labelled("test_") if "test_images" in arrays else None
@@ -163,14 +186,14 @@ def _from_npz(path: Path) -> DataSet:
     return assemble(path.stem, [str(name) for name in names], train, test)
 
 
-def _from_folder(path: Path) -> DataSet:
+def _from_folder(path: Path, size: tuple[int, int] | None) -> DataSet:
     if (path / "train").is_dir():
         classes = _class_folders(path / "train")
-        train = _read_folder(path / "train", classes)
-        test = _read_folder(path / "test", classes) if (path / "test").is_dir() else None
+        train = _read_folder(path / "train", classes, size)
+        test = _read_folder(path / "test", classes, size) if (path / "test").is_dir() else None
     else:
         classes = _class_folders(path)
-        train, test = _read_folder(path, classes), None
+        train, test = _read_folder(path, classes, size), None
     return assemble(path.resolve().name, classes, train, test)
 
 
@@ -181,7 +204,7 @@ def _class_folders(path: Path) -> list[str]:
     return names
 
 
-def _read_folder(path: Path, classes: Sequence[str]) -> Labelled:
+def _read_folder(path: Path, classes: Sequence[str], size: tuple[int, int] | None) -> Labelled:
     unknown = set(_class_folders(path)) - set(classes)
     if unknown:
         raise DataError(f"{path}: {sorted(unknown)[0]} is not among the classes {list(classes)}")
@@ -192,14 +215,17 @@ def _read_folder(path: Path, classes: Sequence[str]) -> Labelled:
         if not files:
             raise DataError(f"{path / name}: no images ({', '.join(IMAGE_SUFFIXES)})")
         for file in files:
-            image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-            if image is None:
+            read = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            if read is None:
                 raise DataError(f"{file}: not a readable image")
+            image: UInt8 = read.astype(np.uint8)
+            if size:
+                image = fitted(image, size)
             if images and image.shape != images[0].shape:
                 raise DataError(
                     f"{file}: {image.shape[1]}x{image.shape[0]} pixels, the others have "
                     f"{images[0].shape[1]}x{images[0].shape[0]}"
                 )
-            images.append(image.astype(np.uint8))
+            images.append(image)
             labels.append(label)
     return Labelled(np.stack(images), np.array(labels, np.int64))

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         net = Lutnet.load(options.lutnet)
-        found = of_network(net, options.lutnet, data_sets.load(options.data))
+        found = of_network(net, options.lutnet, data_sets.load(options.data, net.input_shape[:2]))
         file = io.BytesIO()
         about = {"name": np.array(found.name), "sha256": np.array(found.sha256)}
         np.savez(file, images=found.test.images, labels=found.test.labels, **about)
