@@ -140,7 +140,7 @@ def test_images_of_another_size_are_refused(net, tmp_path):
     wide = np.zeros((40, 12, 13), np.uint8)
     np.savez(tmp_path / "wide.npz", images=wide, labels=np.arange(40) % 3, classes=CLASSES)
     found = data.load(tmp_path / "wide.npz")
-    with pytest.raises(data.DataError, match="images of 13x12 pixels; some.lutnet takes 12x12"):
+    with pytest.raises(data.DataError, match=r"13x12 pixels; some\.lutnet takes 12x12"):
         check_fit(net, Path("some.lutnet"), found)
 
 
