@@ -33,13 +33,14 @@ Fault = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.fixture(scope="module")
 def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One that takes single images, one that scans."""
+    """One that takes single images, one with several cores for them, one that scans."""
     folder = tmp_path_factory.mktemp("overlays")
     random_lutnet(1, stages=2, encoder_bits=2, degenerate=0.1).save(folder / "batch.lutnet")
     squares_lutnet().save(folder / "scan.lutnet")
-    for name in ("batch", "scan"):
-        overlay.generate(folder / f"{name}.lutnet", folder / name, scan=name == "scan")
-    return {name: folder / name for name in ("batch", "scan")}
+    overlay.generate(folder / "batch.lutnet", folder / "batch")
+    overlay.generate(folder / "batch.lutnet", folder / "cores", cores=4)
+    overlay.generate(folder / "scan.lutnet", folder / "scan", scan=True)
+    return {name: folder / name for name in ("batch", "cores", "scan")}
 
 
 @pytest.fixture(scope="module")
@@ -186,8 +187,11 @@ def made_reference(directory: Path, folder: Path, limit: int | None = None) -> R
 @pytest.mark.parametrize(
     "name", ["files", "registers", "build", "golden", "rings", "watchdog", "soak"]
 )
-def test_a_core_that_scans_passes(name: str, overlays: dict[str, Path], device: Any) -> None:
-    with bench_on(device, overlays["scan"]) as bench:
+@pytest.mark.parametrize("kind", ["cores", "scan"])
+def test_other_kinds_of_core_pass(
+    kind: str, name: str, overlays: dict[str, Path], device: Any
+) -> None:
+    with bench_on(device, overlays[kind]) as bench:
         outcome = run(bench, name)
         assert outcome.state == "passed", outcome.detail
 

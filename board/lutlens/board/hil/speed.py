@@ -26,7 +26,7 @@ CLOCK_OFF = 0.002
 RUN_S = 2.0
 READINGS = 50
 BURST = 6
-"""Frames at once, of which the last is measured: by then the core reads ahead."""
+"""Frames at once for each core, of which the last is measured: by then the core reads ahead."""
 SAMPLES, FEW_SAMPLES = 50, 3
 SCAN_SLOTS = 16
 TOLD_S = 2.0
@@ -42,12 +42,14 @@ def clocks(bench: Bench) -> Found:
     geometry = bench.manifest.geometry
     figures: dict[str, float] = {}
     for k, expected in simulated.clocks_per_frame.items():
-        least = k * simulated.width * simulated.height / geometry.pixels_per_clock
+        pixels = simulated.width * simulated.height
+        least = k * pixels / geometry.pixels_per_clock / geometry.cores
         samples: list[int] = []
         with _bursts(bench, simulated, k) as burst:
-            for i in range(FEW_SAMPLES if bench.few else SAMPLES):
+            for i in range((FEW_SAMPLES if bench.few else SAMPLES) * geometry.cores):
                 bench.tell(f"K = {k}, burst {i + 1}")
-                burst()
+                # Cores end in turn, and not evenly.
+                burst(BURST * geometry.cores + i % geometry.cores)
                 samples.append(int(bench.overlay.driver.read(reg.FRAME_CYCLES)))
         mean = sum(samples) / len(samples)
         if mean < (1 - UNEVEN) * least:
@@ -99,9 +101,8 @@ def rate(bench: Bench) -> Found:
     if bench.kind != "board":
         raise NotApplicable("seconds are not simulated")
     simulated = _simulated(bench)
-    k = max(
-        simulated.clocks_per_frame
-    )  # the processor keeps up the more easily the longer a frame takes
+    # The longer a frame takes, the more easily the processor keeps up.
+    k = max(simulated.clocks_per_frame)
     expected = 1e6 * bench.manifest.clock_mhz / simulated.clocks_per_frame[k]
     with _replay(bench, simulated, k) as turn:
         turn()
@@ -172,14 +173,15 @@ def _frames(bench: Bench, simulated: Simulated, count: int) -> Frames:
 
 
 @contextmanager
-def _bursts(bench: Bench, simulated: Simulated, k: int) -> Iterator[Callable[[], object]]:
-    """What puts BURST frames through the core; the counters are theirs until the block ends."""
-    frames, overlay = _frames(bench, simulated, BURST), bench.overlay
+def _bursts(bench: Bench, simulated: Simulated, k: int) -> Iterator[Callable[[int], object]]:
+    """What puts so many frames through the core; the counters are theirs until the block ends."""
+    overlay, most = bench.overlay, (BURST + 1) * bench.manifest.geometry.cores
+    frames = _frames(bench, simulated, most)
     if not isinstance(overlay, Scanner):
-        yield lambda: overlay.classify(frames, k, bench.patience_s)
+        yield lambda count: overlay.classify(frames[:count], k, bench.patience_s)
         return
-    with overlay.stream([(simulated.width, simulated.height)], k, frames=BURST) as stream:
-        yield lambda: stream.run(frames, bench.patience_s)
+    with overlay.stream([(simulated.width, simulated.height)], k, frames=most) as stream:
+        yield lambda count: stream.run(frames[:count], bench.patience_s)
 
 
 @contextmanager
