@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from lutlens.host.compilation import CompilationError
 from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, data, engines, plots
 from lutlens.training.data import Labelled
 from lutlens.training.engines import EngineName, fast_scores, open_engine
-from lutlens.training.evaluate import choose_thresholds, evaluate, ramp
+from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
 from lutlens.training.test_set import check_fit
 
 CLASSES = ("disc", "ring", "bar")
@@ -173,7 +174,7 @@ def test_a_ramp_is_even_and_ascends_over_bits(k, bits):
     assert np.array_equal(middle, ramp(1, bits, 32, 224)[0])
 
 
-def test_the_thresholds_that_recognise_most_are_chosen():
+def test_the_thresholds_that_recognise_most_come_first():
     rng = np.random.default_rng(3)
     data = Labelled(np.zeros((400, 2, 2), np.uint8), rng.integers(0, 2, 400))
     difficulty = rng.random(400)
@@ -185,11 +186,12 @@ def test_the_thresholds_that_recognise_most_are_chosen():
         answer = np.where(right, data.labels[: len(images)], 1 - data.labels[: len(images)])
         return np.eye(2, dtype=np.uint16)[answer]
 
-    chosen = choose_thresholds(best_at_104, data, 1, (1, 3))
-    levels, accuracy = chosen[1]
+    ranked = rank_thresholds(best_at_104, data, 1, (1, 3))
+    levels, accuracy = ranked[1][0]
     assert levels.tolist() == [[104]]
     assert accuracy == 1.0
-    levels, _ = chosen[3]
+    assert all(a >= b for (_, a), (_, b) in pairwise(ranked[1]))
+    levels, _ = ranked[3][0]
     assert levels.shape == (3, 1)
     assert abs(int(levels[1, 0]) - 104) <= 16
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from lutlens.host.lutnet import Lutnet, LutnetError
 from lutlens.training import crops, recipes, scene_evaluation, scenery
 from lutlens.training.crops import Mixture, Pool
 from lutlens.training.detect import frames
+from lutlens.training.evaluate import rank_thresholds, torch_scores
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.precision import tally
-from lutlens.training.publish import publish
+from lutlens.training.publish import SINGLE_PASS_CANDIDATES, publish
 from lutlens.training.scene_evaluation import evaluate_scenes, scan
 from lutlens.training.scenes import Scene
 from support.scenery import SMALL, drawn_data, drawn_digits, write_photographs
@@ -193,6 +195,27 @@ def test_a_resumed_training_gives_the_same_network(digits, tmp_path):
     assert net.classes == (*"0123456789", BACKGROUND_LABEL)
     assert set(net.provenance["min_support"]) == set(net.provenance["accuracy"]) == {"1", "2"}
     assert net.provenance["recipe"] == SMALL.model_dump(mode="json")
+
+
+def test_thresholds_of_a_single_pass_are_those_that_find_most_in_scenes(
+    digits, tmp_path, monkeypatch
+):
+    """In scenes that find most where the thresholds are high."""
+
+    def found(name, levels, *_, **settings):
+        assert settings["seed"] == scene_evaluation.VALIDATION
+        score = float(levels.mean())
+        return SimpleNamespace(tally=SimpleNamespace(mean_average_precision=score), least=3.0)
+
+    monkeypatch.setattr("lutlens.training.publish.scan", lambda net, k: net.thresholds_for(k))
+    monkeypatch.setattr("lutlens.training.publish.evaluate_scenes", found)
+    trainer = Trainer(run_of(digits), digits, tmp_path)
+    net = publish(trainer, tmp_path / "small.lutnet", measure=False)
+    scores_of = torch_scores(trainer.best_network())
+    ranked = rank_thresholds(scores_of, trainer.data.validation, 2, (1, 2))
+    highest = max(levels.mean() for levels, _ in ranked[1][:SINGLE_PASS_CANDIDATES])
+    assert net.thresholds[1].mean() == highest
+    assert np.array_equal(net.thresholds[2], ranked[2][0][0])
 
 
 def untrained():

@@ -90,10 +90,10 @@ def ramp(k: int, bits: int, low: int, high: int) -> Thresholds:
     return rounded.reshape(bits, k).T.copy()
 
 
-def choose_thresholds(
+def rank_thresholds(
     scores_of: ScoresOf, data: Labelled, bits: int, passes: Iterable[int]
-) -> dict[int, tuple[Thresholds, float]]:
-    """For every K the ramp that recognises most of the data, with its accuracy.
+) -> dict[int, list[tuple[Thresholds, float]]]:
+    """For every K the ramps, those that recognise most of the data first, with their accuracies.
 
     Ramps of equal accuracy are told apart by the mean margin of the true class over the others.
     Call it with validation images.
@@ -110,17 +110,15 @@ def choose_thresholds(
             known[key] = np.concatenate(parts).astype(np.int32)
         return known[key]
 
-    chosen = {}
+    ranked = {}
     for k in passes:
-        best: tuple[float, float, Thresholds] | None = None
+        tried: list[tuple[float, float, Thresholds]] = []
         for thresholds in _distinct(ramp(k, bits, low, high) for low in LOWS for high in HIGHS):
             scores = np.sum([one_pass(t) for t in thresholds], axis=0)
-            accuracy, margin = _quality(scores, data.labels)
-            if best is None or (accuracy, margin) > best[:2]:
-                best = accuracy, margin, thresholds
-        assert best is not None
-        chosen[k] = best[2], best[0]
-    return chosen
+            tried.append((*_quality(scores, data.labels), thresholds))
+        tried.sort(key=lambda one: one[:2], reverse=True)
+        ranked[k] = [(thresholds, accuracy) for accuracy, _, thresholds in tried]
+    return ranked
 
 
 def _distinct(ramps: Iterable[Thresholds]) -> Iterable[Thresholds]:

@@ -10,17 +10,21 @@ from typing import Any
 
 from lutlens.host.lutnet import Lutnet
 from lutlens.training.backgrounds import generated
-from lutlens.training.data import Labelled
 from lutlens.training.engines import fast_scores
-from lutlens.training.evaluate import choose_thresholds, evaluate, ramp
+from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
 from lutlens.training.loop import Trainer
 from lutlens.training.recipes import ScanRecipe
 from lutlens.training.scene_evaluation import (
     VALIDATION,
     VALIDATION_SCENES,
+    SceneSet,
     evaluate_scenes,
     scan,
 )
+
+SINGLE_PASS_CANDIDATES = 6
+"""Thresholds that windows like best, half of which show digits; frames are mostly background. Many passes average over
+thresholds, so that theirs matter less."""
 
 
 def publish(
@@ -32,8 +36,8 @@ def publish(
 ) -> Lutnet:
     """Write the best network so far as a lutnet.
 
-    Thresholds for every K of the recipe are chosen on validation images; then, and only then, the
-    test images are looked at, once for each K.
+    Thresholds for every K of the recipe are chosen on validation images; those of a single pass, where a network scans,
+    on validation scenes. Then, and only then, the test images are looked at, once for each K.
 
     measure: whether to look at the test images at all; an unfinished training should not.
     report: told what is going on, a line each time.
@@ -44,9 +48,18 @@ def publish(
     report("compiling the network")
     scores_of = fast_scores(network.to_lutnet(even, data.classes))
     report("choosing thresholds on validation images")
-    chosen = choose_thresholds(
-        scores_of, data.validation, run.recipe.encoder_bits, run.recipe.passes
-    )
+    ranked = rank_thresholds(scores_of, data.validation, run.recipe.encoder_bits, run.recipe.passes)
+    chosen = {k: candidates[0] for k, candidates in ranked.items()}
+    if isinstance(run.recipe, ScanRecipe) and 1 in ranked:
+        report("choosing thresholds of a single pass on validation scenes")
+        chosen[1] = max(
+            ranked[1][:SINGLE_PASS_CANDIDATES],
+            key=lambda candidate: (
+                _in_scenes(
+                    network.to_lutnet({1: candidate[0]}, data.classes), 1, trainer
+                ).tally.mean_average_precision
+            ),
+        )
     thresholds = {k: levels for k, (levels, _) in chosen.items()}
     accuracy = {}
     for k, levels in thresholds.items() if measure else ():
@@ -70,27 +83,29 @@ def publish(
     }
     lutnet = network.to_lutnet(thresholds, data.classes, provenance)
     if isinstance(run.recipe, ScanRecipe):
-        lutnet = replace(
-            lutnet, provenance=provenance | _scanning(lutnet, trainer.given.validation, report)
-        )
+        lutnet = replace(lutnet, provenance=provenance | _scanning(lutnet, trainer, report))
     out.parent.mkdir(parents=True, exist_ok=True)
     lutnet.save(out)
     return lutnet
 
 
-def _scanning(lutnet: Lutnet, digits: Labelled, report: Callable[[str], None]) -> dict[str, Any]:
+def _scanning(lutnet: Lutnet, trainer: Trainer, report: Callable[[str], None]) -> dict[str, Any]:
     """What scenes of validation digits say, by K: the support of detections that are best shown, and mAP."""
     supports, precisions = {}, {}
     for k in lutnet.thresholds:
         report(f"finding digits in validation scenes, K = {k}")
-        found = evaluate_scenes(
-            "validation",
-            scan(lutnet, k),
-            digits,
-            generated,
-            seed=VALIDATION,
-            count=VALIDATION_SCENES,
-        )
+        found = _in_scenes(lutnet, k, trainer)
         supports[str(k)] = found.least
         precisions[str(k)] = found.tally.mean_average_precision
     return {"min_support": supports, "validation_mean_average_precision": precisions}
+
+
+def _in_scenes(lutnet: Lutnet, k: int, trainer: Trainer) -> SceneSet:
+    return evaluate_scenes(
+        "validation",
+        scan(lutnet, k),
+        trainer.given.validation,
+        generated,
+        seed=VALIDATION,
+        count=VALIDATION_SCENES,
+    )
