@@ -110,10 +110,9 @@ def install(root: Path, home: Path, facts: Facts) -> None:
         run(root, command)
     pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     run(root, [*pip, f"{HOME}/wheels/{wheel.name}"])
-    machine = run(
-        root, [python, "-c", "import platform, lutlens.board.serve; print(platform.machine())"]
-    )
-    say(f"lutlens.board.serve imports on {machine.strip()}")
+    imported = "lutlens.board.serve, lutlens.host.hil.far_end"
+    machine = run(root, [python, "-c", f"import platform, {imported}; print(platform.machine())"])
+    say(f"{imported}: imported on {machine.strip()}")
 
 
 def test(root: Path, home: Path) -> int:

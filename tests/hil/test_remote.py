@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,6 +120,24 @@ def test_where_it_breaks_off_a_check_has_failed(status: int | None, words: str) 
 def test_what_could_not_be_begun_or_ended_is_said(said: list[object], words: str) -> None:
     with pytest.raises(DeploymentError, match=words):
         hear(*said)
+
+
+def test_a_board_needs_none_of_the_host_rooms_packages() -> None:
+    """What runs at the far end is imported where those are not installed."""
+    missing = {
+        "jinja2",
+        "paramiko",
+        "peakrdl_regblock",
+        "rich",
+        "safetensors",
+        "systemrdl",
+        "torch",
+        "typer",
+    }
+    script = f"import sys; sys.modules.update(dict.fromkeys({sorted(missing)})); import lutlens.host.hil.far_end"
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_lost_connection_says_what_becomes_of_the_service() -> None:

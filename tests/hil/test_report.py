@@ -188,6 +188,32 @@ def test_a_claim_needs_its_report(directory: Path) -> None:
         Manifest.load(directory)
 
 
+def test_simulated_clocks_of_a_kind_are_kept_together(directory: Path) -> None:
+    before = Manifest.load(directory).simulated
+    assert before is not None
+    k = max(Manifest.load(directory).thresholds)
+    more = before.model_copy(update={"clocks_per_frame": {k: 1234.5}})
+    overlay.set_simulated(directory, more)
+    found = Manifest.load(directory)
+    found.verify(directory)
+    assert found.simulated is not None
+    assert found.simulated.clocks_per_frame == {**before.clocks_per_frame, k: 1234.5}
+    assert "| 1,234.5 |" in (directory / "README.md").read_text()
+    overlay.set_simulated(directory, more.model_copy(update={"stalls": "heavy"}))
+    assert Manifest.load(directory).simulated == more.model_copy(update={"stalls": "heavy"})
+
+
+@pytest.mark.parametrize("options", [["--cores", "2"], ["--packed"], ["--images", "8"], []])
+def test_only_what_is_built_is_written_down(
+    directory: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = directory if options else directory / "net.lutnet"
+    with pytest.raises(SystemExit) as left:
+        cli.main(["bench", "rtl", str(path), "--update", *options])
+    assert left.value.code == 2
+    assert "--update is for overlay directories" in capsys.readouterr().err
+
+
 def test_another_bitstream_has_run_nowhere(directory: Path) -> None:
     overlay.set_report(directory, report_of(directory))
     put_bitstream(directory, bitfile("7z020clg400", bytes(1001)))

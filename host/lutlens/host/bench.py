@@ -146,7 +146,7 @@ def rtl(
         lutlens bench rtl --scan --pixels-per-clock 8 --k 15
     """
     lutnet, manifest = overlay.read(path)
-    if update and (manifest is None or images or scan or pixels_per_clock):
+    if update and (manifest is None or scan or packed or images or pixels_per_clock or cores):
         raise typer.BadParameter("--update is for overlay directories as they are built")
     build = Build.of(manifest.geometry) if manifest else Build()
     mhz = clock or (manifest.clock_mhz if manifest else overlay.DEFAULT_CLOCK_MHZ)
