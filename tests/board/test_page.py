@@ -82,8 +82,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def service(process: Service) -> Service:
-    """The one service of all tests; started again where one has stopped it."""
+    """The one service of all tests; started again where one has stopped it, resumed where one failed meanwhile."""
     process.start()
+    httpx.patch(f"{process.url}/api/v1/settings", json={"paused": False}).raise_for_status()
     return process
 
 
