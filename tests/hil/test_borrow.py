@@ -51,6 +51,10 @@ def root(tmp_path: Path) -> Iterator[Path]:
     (release / "release.json").write_text(json.dumps(about))
     (tmp_path / "current").symlink_to("releases/r")
     Runner(tmp_path).start()
+    deadline = time.monotonic() + 20
+    while not runs(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     yield tmp_path
     Runner(tmp_path).stop()
 
@@ -108,6 +112,28 @@ def test_what_did_not_run_is_not_started(root: Path) -> None:
     assert borrow(root, "true")["was_running"] is False
     time.sleep(0.1)
     assert not Runner(root).alive()
+
+
+def test_a_service_that_was_restarted_is_stopped_and_comes_back(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd's, after its watchdog had to start it again: not `alive`, but it answers."""
+    did: list[str] = []
+
+    class Restarted:
+        def alive(self) -> bool:
+            return "start" in did
+
+        def stop(self) -> None:
+            did.append("stop")
+
+        def start(self) -> None:
+            did.append("start")
+
+    monkeypatch.setattr(activation, "service", lambda kind, root: Restarted())
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert activation.borrow(root, ["true"], 10.0, 10.0)["was_running"] is True
+    assert did == ["stop", "start"]
 
 
 def test_there_has_to_be_a_release(tmp_path: Path) -> None:

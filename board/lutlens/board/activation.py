@@ -114,13 +114,14 @@ def borrow(root: Path, command: Sequence[str], limit_s: float, patience_s: float
         raise ServiceError(f"nothing is deployed under {root}")
     running = _service(root, name)
     _, environment = parse_unit(root / CURRENT / UNIT)
-    was_running, status = running.alive(), None
+    # One that systemd has had to start again runs, too, though it is not `alive` as a new release has to be.
+    was_running = running.alive() or problem_of(read_release(root / CURRENT)) is None
+    status = None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through `finally`
     child = None
     problem: str | None = None
     try:
-        if was_running:
-            running.stop()
+        running.stop()
         child = subprocess.Popen(
             command, env=environment, cwd=root, stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -130,6 +131,8 @@ def borrow(root: Path, command: Sequence[str], limit_s: float, patience_s: float
         if child is not None:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(ANSWER_S)  # it may have the device open until then
         if was_running:
             problem, _ = _let_run(root, name, patience_s)
     return {"status": status, "was_running": was_running, "problem": problem}
