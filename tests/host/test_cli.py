@@ -211,10 +211,28 @@ def test_generate_makes_scan_builds(
     made = json.loads(succeed(capsys, "generate", str(lutnet), "--out", str(out), *options))
     assert made["geometry"]["scan"]["max_windows"] == 64
     assert made["geometry"]["max_width"] == 320
-    bad = ("--pixels-per-clock", "3")
-    status, error = fail(capsys, "generate", str(lutnet), "--out", str(out), *bad)
+    for bad, message in (
+        (("--pixels-per-clock", "3"), "pixels_per_clock: 3"),
+        (("--cores", "3"), "cores: 3, must be one of 1, 2, 4"),
+        (("--cores", "2", "--scan"), "cores: 2, a scan build has 1"),
+    ):
+        status, error = fail(capsys, "generate", str(lutnet), "--out", str(out), *bad)
+        assert status == 2
+        assert message in error
+
+
+def test_generate_makes_builds_of_several_cores(
+    lutnet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "fast"
+    options = ("--cores", "4", "--pixels-per-clock", "8", "--json")
+    made = json.loads(succeed(capsys, "generate", str(lutnet), "--out", str(out), *options))
+    assert made["geometry"]["cores"] == 4
+    assert "| cores | 4 beside each other, 8 pixels a clock each" in (out / "README.md").read_text()
+    assert "single images, 4 core(s)" in succeed(capsys, "info", str(out))
+    status, error = fail(capsys, "bench", "rtl", str(lutnet), "--scan", "--packed")
     assert status == 2
-    assert "pixels_per_clock: 3" in error
+    assert "--packed" in error
 
 
 def test_bench_scan_fields(lutnet: Path, capsys: pytest.CaptureFixture[str]) -> None:
