@@ -35,7 +35,7 @@ def expected(net, digits):
 
 def test_it_is_the_recipes_network_trained_on_this_data(net, digits):
     provenance = net.provenance
-    assert provenance["recipe"] == recipes.recipe("digits").model_dump(mode="json")
+    assert recipes.Recipe.model_validate(provenance["recipe"]) == recipes.recipe("digits")
     assert provenance["data_sha256"] == digits.sha256
     assert provenance["finished"]
     assert provenance["source_commit"]
