@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,20 +22,9 @@ from lutlens.host.toolchains.base import (
 from lutlens.host.toolchains.build import TimingError, build
 from support.bitfiles import bitfile
 from support.commands import lutlens
-from support.toolchains import Said, write_overlay
+from support.toolchains import Said
 
 BOARD = boards.load("pynq-z2")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_overlay(tmp_path_factory.mktemp("overlay"))
-
-
-@pytest.fixture
-def directory(made: Path, tmp_path: Path) -> Path:
-    """An overlay to build."""
-    return Path(shutil.copytree(made, tmp_path / "small"))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,20 +26,9 @@ from lutlens.host.toolchains.build import build
 from lutlens.host.toolchains.openxc7 import OpenXC7
 from lutlens.host.toolchains.vivado import DIRECTIVES, Vivado, quote, utilisation
 from support.commands import lutlens
-from support.toolchains import Said, write_openxc7, write_overlay, write_vivado
+from support.toolchains import Said, write_openxc7, write_vivado
 
 BOARD = boards.load("pynq-z2")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_overlay(tmp_path_factory.mktemp("overlay"))
-
-
-@pytest.fixture
-def directory(made: Path, tmp_path: Path) -> Path:
-    """An overlay to build."""
-    return Path(shutil.copytree(made, tmp_path / "small"))
 
 
 def test_toolchains_are_registered() -> None:
