@@ -56,6 +56,17 @@ def test_a_moment_names_the_digits_of_frames_nearby() -> None:
     assert tracker.update(at(42), 42)["track"].tolist() == before["track"].tolist()
 
 
+def test_weak_detections_go_on_with_a_track_and_begin_none() -> None:
+    tracker = Tracker()
+    tracker.support = 30
+    weak, strong = (detections((10, 20, 30, 4, 9)) for _ in range(2))
+    weak["support"], strong["support"] = 29, 30
+    shown = [
+        len(tracker.update(d, i)) for i, d in enumerate([weak, weak, weak, strong, weak, weak])
+    ]
+    assert shown == [0, 0, 0, 0, 1, 1]
+
+
 def test_what_flashes_up_once_is_never_shown() -> None:
     tracker = Tracker(hits=2, window=3)
     for i in range(40):

@@ -167,6 +167,7 @@ class ScanDetector(Detector):
         if self._settings != settings:
             self.close()
             self._plan = layout(self._scanner, settings[0], k)
+            self._tracker.support = _least_support(self._scanner, self._plan, k)
             self._stream = self._scanner.stream(self._plan.sizes, k, min_margin=min_margin)
             self._settings = settings
         assert self._plan is not None
@@ -178,6 +179,15 @@ class ScanDetector(Detector):
             self._stream.close()
         self._stream = self._settings = None
         self._tracker.reset()
+
+
+def _least_support(scanner: Scanner, plan: Layout, k: int) -> float:
+    """The support that suited the network best in validation scenes, where it says so: `min_support`.
+
+    0 for a picture that is scanned in one size: scales that agree are what support counts.
+    """
+    told = scanner.manifest.provenance.get("min_support", {})
+    return float(told.get(str(k), 0)) if len(plan.scales) > 1 else 0.0
 
 
 def search(scanner: Scanner, image: Image, k: int) -> Found:

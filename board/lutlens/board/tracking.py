@@ -93,7 +93,10 @@ class Moment:
 
 
 class Tracker:
-    """Tracks of one source of frames. Not for several threads at a time."""
+    """Tracks of one source of frames. Not for several threads at a time.
+
+    support: detections with less begin no track, but go on with one. May be set at any time.
+    """
 
     def __init__(
         self, *, hits: int = 2, window: int = 4, patience: int = 5, capacity: int = 256
@@ -109,6 +112,7 @@ class Tracker:
                 f"patience, capacity: {patience}, {capacity}; must be at least 0 and 1"
             )
         self._hits, self._window, self._patience, self._capacity = hits, window, patience, capacity
+        self.support = 0.0
         self._tracks: list[_Track] = []
         self._next = 1
         self._sequence: int | None = None
@@ -140,7 +144,8 @@ class Tracker:
         self._tracks = [track for track in self._tracks if self._lives(track)]
         used = set(taken.values())
         for i in range(len(detections)):
-            if i not in used and len(self._tracks) < self._capacity:
+            strong = detections["support"][i] >= self.support
+            if strong and i not in used and len(self._tracks) < self._capacity:
                 self._begin(detections[i])
         return self._shown()
 
