@@ -69,8 +69,8 @@ class Recorded:
     """A frame of the last seconds.
 
     sequence, captured_at: as of `FrameResult`.
-    result: makes the rest, which for frames that were never shown is work: milliseconds each. Its detections are
-        those that the frame shown next has numbers for, no more: finding and following a dozen digits takes a
+    result: makes the rest, which for frames that were never shown is work: milliseconds each. Its detections have
+        the numbers of those of the frame that was shown next, no more: finding and following a dozen digits takes a
         processor of a desk machine 4 ms a frame, and a replay has a frame a millisecond.
     """
 

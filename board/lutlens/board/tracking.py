@@ -77,18 +77,14 @@ class Moment:
     velocities: npt.NDArray[np.float64]
 
     def update(self, detections: Detections, sequence: int) -> Tracked:
-        """The detections that belong to a track, as they are, with its number. Changes nothing.
-
-        What no track knows is left out, as `Tracker` does: it flashed up, or has not been seen often enough.
-        """
+        """The detections as they are, each with the number of the track that it belongs to. Changes nothing."""
         centres = self.centres + self.velocities * (sequence - self.sequence)
         boxes = np.concatenate([centres - self.sizes / 2, self.sizes], axis=1).astype(np.float32)
-        tracks = {j: i for i, j in _match(boxes, detections).items()}
-        known = sorted(tracks)
-        result = np.zeros(len(known), TRACKED)
+        result = np.zeros(len(detections), TRACKED)
         for name in FOUND.names or ():
-            result[name] = detections[known][name]
-        result["track"] = self.numbers[[tracks[j] for j in known]]
+            result[name] = detections[name]
+        for i, j in _match(boxes, detections).items():
+            result["track"][j] = self.numbers[i]
         return result
 
 
