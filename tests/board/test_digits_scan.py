@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from lutlens.board.overlay import Scanner, load
 from lutlens.board.rates import Meter
@@ -50,15 +51,22 @@ def test_in_a_replay_every_frame_knows_its_digits() -> None:
         scanner = load(SHIPPED, device, self_test=False)
         assert isinstance(scanner, Scanner)
         replay = Replay(scanner, PatternSpec(), Meter(), first=1)
-        while len(recorded) < 40:
-            recorded += replay.look(1, 0).recorded
+        looks = 0
+        while looks < 16:
+            look = replay.look(1, 0)
+            looks += look.shown is not None
+            # A digit is known by its third look or so, and how fast it falls by its sixth.
+            if looks > 8:
+                recorded += look.recorded
         replay.rest()
         middles: dict[int | None, list[float]] = {}
-        for frame in recorded[len(recorded) // 2 :]:  # by then they are known
+        for frame in recorded:
             for found in frame.result().detections:
                 middles.setdefault(found.track, []).append(found.box[0] + found.box[2] / 2)
         scanner.close()
     seen = sum(map(len, middles.values()))
-    assert len(middles.pop(None, [])) <= 0.1 * seen
+    assert len(middles.pop(None, [])) <= 0.05 * seen
     assert len(middles) >= 6
-    assert all(max(line) - min(line) < 16 for line in middles.values())
+    # But for boxes of digits that were missed and are expected to have gone on, out of their line at times.
+    away = np.concatenate([np.abs(line - np.median(line)) for line in middles.values()])
+    assert np.mean(away < 8) >= 0.95

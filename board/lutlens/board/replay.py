@@ -19,6 +19,8 @@ from lutlens.board.tracking import Follower, Tracker
 
 TICK_S = 1 / 40
 """From one look at the results to the next."""
+APART = 6
+"""Frames between the two of a look whose digits are followed: from look to look a digit may leave its box behind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,19 +122,25 @@ class Replay:
     def _recorded(
         self, scans: Scans, drawn: _Drawn, now: float
     ) -> tuple[list[Recorded], FrameResult]:
-        """All of these frames, at even distances. The last one's digits are followed, and name those of the others."""
+        """All of these frames, at even distances. The last one's digits, and those of one shortly before it, are
+        followed, and name those of the others.
+        """
         latency_ms = self.scanner.counters().latency_last / (1000 * self.scanner.clock_mhz)
         times = np.linspace(self._looked_at, now, len(scans) + 1)[1:].tolist()
         numbers = (self._first + scans.sequence).tolist()
         make = partial(_result, self.scanner, drawn, scans, latency_ms)
-        shown = make(self._tracker, len(scans) - 1, numbers[-1], now)
+        last = len(scans) - 1
+        followed = {
+            i: make(self._tracker, i, numbers[i], times[i]) for i in (last - APART, last) if i >= 0
+        }
         moment = self._tracker.moment()
         recorded = [
             Recorded(number, at, partial(make, moment, i, number, at))
             for i, (number, at) in enumerate(zip(numbers, times, strict=True))
         ]
-        recorded[-1] = Recorded(shown.sequence, now, lambda: shown)
-        return recorded, shown
+        for i, result in followed.items():
+            recorded[i] = Recorded(result.sequence, result.captured_at, partial(_itself, result))
+        return recorded, followed[last]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +155,10 @@ class _Drawn:
         _, height, width = self.seen.shape
         size = width, height
         return Layout(size, (size,), (Band(0, 0, 0, height),))
+
+
+def _itself(result: FrameResult) -> FrameResult:
+    return result
 
 
 def _draw(spec: PatternSpec) -> _Drawn:

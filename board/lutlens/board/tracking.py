@@ -46,6 +46,7 @@ class _Track:
     size: npt.NDArray[np.float64]
     velocity: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # pixels a frame
     evidence: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(CLASSES))
+    moves: bool = False  # whether its velocity is known
     hits: int = 0  # a bit for each of the last updates, the lowest the latest
     missed: int = 0
     shown: bool = False
@@ -166,7 +167,9 @@ class Tracker:
         x, y, width, height = (float(length) for length in found["box"])
         surprise = np.array([x + width / 2, y + height / 2]) - track.centre
         track.centre = track.centre + ALPHA * surprise
-        track.velocity = track.velocity + BETA * surprise / frames
+        # Two points make the first velocity; from then on surprises correct it.
+        track.velocity = track.velocity + (BETA if track.moves else ALPHA) * surprise / frames
+        track.moves = True
         track.size = track.size + SIZE_SHARE * (np.array([width, height]) - track.size)
         track.evidence[found["digit"]] += max(1, int(found["margin"]))
         track.missed, track.last = 0, found

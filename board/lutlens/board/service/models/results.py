@@ -56,7 +56,8 @@ class Detection(Recognition):
             description="The digit's number, the same from frame to frame; null where digits are "
             "not followed, by cores that take single images, and for what has no number yet. "
             "Following takes several times as long as the core: in a replay the frames that were "
-            "shown are followed, box and digit smoothed, and name the digits of those between, "
+            "shown, and one shortly before each, are followed, box and digit smoothed, and name "
+            "the digits of those between, "
             "which have the box and the digit of that frame alone.",
             examples=[12],
         ),
