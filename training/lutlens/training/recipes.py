@@ -149,7 +149,7 @@ RECIPES = {
                 StageSpec(window=(3, 3), layers=_layers(480, 120)),
             ),
             bits_per_class=90,
-            schedule=Schedule(epochs=12),
+            schedule=Schedule(epochs=30),
             scenery=Scenery(
                 steps=1500, fresh=150, digits=0.62, partial=0.16, mistaken=0.15, frames=64
             ),
