@@ -67,6 +67,14 @@ def test_weak_detections_go_on_with_a_track_and_begin_none() -> None:
     assert shown == [0, 0, 0, 0, 1, 1]
 
 
+def test_a_digit_unseen_for_farther_than_its_side_is_given_up() -> None:
+    tracker = Tracker()
+    for frame in range(0, 201, 10):
+        tracker.update(detections((10.0 + frame, 20, 30, 4, 50)), frame)
+    assert len(tracker.update(detections(), 220)) == 1  # 20 pixels on, of 30
+    assert len(tracker.update(detections(), 240)) == 0
+
+
 def test_what_flashes_up_once_is_never_shown() -> None:
     tracker = Tracker(hits=2, window=3)
     for i in range(40):

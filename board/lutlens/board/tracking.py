@@ -176,7 +176,12 @@ class Tracker:
         track.shown = track.shown or track.hits.bit_count() >= self._hits
 
     def _lives(self, track: _Track) -> bool:
-        return track.missed <= self._patience if track.shown else track.hits != 0
+        if not track.shown:
+            return track.hits != 0
+        # Unseen for farther than its own side: where it is by now nobody knows.
+        x, y, width, height = (float(length) for length in track.last["box"])
+        gone = np.abs(track.centre - (x + width / 2, y + height / 2))
+        return track.missed <= self._patience and bool((gone <= track.size).all())
 
     def _begin(self, found: np.void) -> None:
         x, y, width, height = (float(length) for length in found["box"])
