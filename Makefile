@@ -55,7 +55,7 @@ constraints: | $(BIN)/python
 	$(BIN)/python -m pip --quiet install uv
 	{ sed -n '1,/^torch==/p' constraints.txt; \
 	  $(BIN)/uv pip compile --universal --python-version 3.10 --no-annotate --no-header --extra dev pyproject.toml \
-	  | grep -vE '^(torch|triton|nvidia-|cuda-)'; } > constraints.new
+	  | grep -vE '^(torch|nvidia-|cuda-)'; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean:
