@@ -25,7 +25,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,23 @@ class Outcome:
 
 
 def read_release(directory: Path) -> Release:
-    """Raises OSError, ValueError or TypeError."""
-    return Release(**json.loads((directory / FACTS).read_text()))
+    """What a release's directory says of it. Raises OSError, or ValueError that names file and field."""
+    path = directory / FACTS
+    try:
+        facts = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    names = [field.name for field in fields(Release)]
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path}: must be an object of {', '.join(names)}")
+    for name in (*names, *facts):
+        if name not in facts:
+            raise ValueError(f"{path}: {name}: missing")
+        if name not in names:
+            raise ValueError(f"{path}: {name}: unknown; it has {', '.join(names)}")
+        if not isinstance(facts[name], str):
+            raise ValueError(f"{path}: {name}: {facts[name]!r}, must be a string")
+    return Release(**facts)
 
 
 def current(root: Path) -> str | None:
@@ -254,7 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
                 else:
                     (release,) = options.what
                     result = asdict(activate(options.root, release, options.patience))
-    except (ServiceError, OSError, ValueError, TypeError) as error:
+    except (ServiceError, OSError, ValueError) as error:
         result = {"problem": str(error)}
     with suppress(OSError):  # nobody may be listening any more
         print(json.dumps(result), flush=True)
