@@ -6,15 +6,17 @@ import io
 import os
 import struct
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from lutlens.training import augment, data, mnist
+from lutlens.training import augment, data
 from lutlens.training.data import DataError, Labelled
+from lutlens.training.datasets import cifar10, fashion_mnist, mnist
+from lutlens.training.datasets.download import DownloadError
 from rich.console import Console
 
 RANDOM = np.random.default_rng(7)
@@ -37,9 +39,10 @@ def idx(array):
 def tiny(monkeypatch):
     """A small data set in MNIST's format that takes MNIST's place; its four files."""
     arrays = (images(100), labels(100), images(30), labels(30))
-    files = dict(zip(mnist.FILES, map(idx, arrays), strict=True))
+    files = dict(zip(mnist.FILES.sha256, map(idx, arrays), strict=True))
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(mnist, "FILES", sums)
+    for module in (mnist, fashion_mnist):
+        monkeypatch.setattr(module, "FILES", replace(module.FILES, sha256=sums, elsewhere=()))
     return files
 
 
@@ -48,7 +51,10 @@ def elsewhere(monkeypatch, tmp_path):
     """No LUTLENS_DATA, an empty cache, and mirrors that refuse connections."""
     monkeypatch.delenv("LUTLENS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/",))
+    for module in (mnist, fashion_mnist):
+        files = replace(module.FILES, mirrors=("http://127.0.0.1:9/",), elsewhere=())
+        monkeypatch.setattr(module, "FILES", files)
+    monkeypatch.setattr(cifar10, "MIRRORS", ("http://127.0.0.1:9/",))
     return tmp_path / "cache" / "lutlens" / "mnist"
 
 
@@ -67,7 +73,8 @@ def mirror(monkeypatch, elsewhere, tmp_path):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/"
-    monkeypatch.setattr(mnist, "MIRRORS", (*mnist.MIRRORS, url))
+    files = replace(mnist.FILES, mirrors=(*mnist.FILES.mirrors, url))
+    monkeypatch.setattr(mnist, "FILES", files)
     yield folder, asked
     server.shutdown()
     thread.join(10)
@@ -93,7 +100,7 @@ def test_lutlens_data_names_the_folder_or_the_one_above(
     monkeypatch.setenv("LUTLENS_DATA", str(tmp_path / "data"))
     found = data.load()
     assert (len(found.train), len(found.validation), len(found.test)) == (90, 10, 30)
-    assert found.image_size == (28, 28)
+    assert found.image_shape == (28, 28, 1)
     assert found.test.images.tobytes() == tiny["t10k-images-idx3-ubyte"][16:]
     assert not elsewhere.exists(), "nothing was to be downloaded"
 
@@ -125,8 +132,8 @@ def test_a_corrupt_download_leaves_no_file_and_says_so(tiny, mirror, elsewhere):
     folder, _ = mirror
     for name, content in tiny.items():
         (folder / f"{name}.gz").write_bytes(gzip.compress(content[:-1] + b"\x0b"))
-    with pytest.raises(mnist.DownloadError, match=r"train-images-idx3-ubyte.*refused.*not MNIST"):
-        mnist.download(elsewhere, quiet())
+    with pytest.raises(DownloadError, match=r"train-images-idx3-ubyte.*refused.*not MNIST"):
+        mnist.FILES.download(elsewhere, quiet())
     assert list(elsewhere.iterdir()) == []
 
 
@@ -234,8 +241,8 @@ def test_images_of_any_size_are_resampled(tmp_path):
             image = np.full((40 + i, 2 * (40 + i)), 120, np.uint8)
             image[10 + i // 2 : 30 + i // 2, 10 : 70 + 2 * i] = value
             assert cv2.imwrite(str(tmp_path / name / f"{i}.png"), image)
-    found = data.load(tmp_path, (28, 28))
-    assert found.image_size == (28, 28)
+    found = data.load(tmp_path, (28, 28, 1))
+    assert found.image_shape == (28, 28, 1)
     for labelled in (found.train, found.validation, found.test):
         for image, label in zip(labelled.images, labelled.labels, strict=True):
             assert (image[:7] == 120).all()
@@ -243,8 +250,8 @@ def test_images_of_any_size_are_resampled(tmp_path):
             assert (image[13:15, 5:23] == (20, 240)[label]).all()
     arrays = tmp_path / "mine.npz"
     np.savez(arrays, images=images(40, 14, 14), labels=labels(40, 2))
-    assert data.load(arrays, (28, 28)).image_size == (28, 28)
-    assert data.load(arrays).image_size == (14, 14)
+    assert data.load(arrays, (28, 28, 1)).image_shape == (28, 28, 1)
+    assert data.load(arrays).image_shape == (14, 14, 1)
 
 
 def test_batches_are_a_function_of_seed_and_step():
@@ -300,7 +307,7 @@ def test_an_error_in_the_thread_appears_where_the_batches_are_used():
 
 @pytest.mark.skipif("LUTLENS_DATA" not in os.environ, reason="LUTLENS_DATA is not set")
 def test_the_real_mnist():
-    if mnist.find(Path("/nonexistent")) is None:
+    if mnist.FILES.find() is None:
         pytest.skip("LUTLENS_DATA has no MNIST")
     found = data.load()
     assert (len(found.train), len(found.validation), len(found.test)) == (55000, 5000, 10000)

@@ -27,7 +27,7 @@ ScoreFrame = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.integer[Any]]]
 class Batch:
     """One step's images.
 
-    pixels: uint8 `[batch, height, width]`, shifted.
+    pixels: uint8 `[batch, height, width(, 3)]`, shifted.
     labels: int64 `[batch]`.
     """
 
@@ -68,12 +68,12 @@ class Batches:
     def __init__(self, data: Labelled, batch_size: int, *, seed: int, shift: int) -> None:
         """shift: images move by up to so many pixels along both axes, uniformly; zeros move in."""
         self._labels = data.labels
-        padded = np.pad(data.images, ((0, 0), (shift, shift), (shift, shift)))
-        height, width = data.images.shape[1:]
-        # [n, 2 * shift + 1, 2 * shift + 1, height, width], a view: every shift of every image.
-        self._windows = np.lib.stride_tricks.sliding_window_view(padded, (1, height, width))[
-            :, :, :, 0
-        ]
+        shape = data.images.shape[1:]
+        padding = ((0, 0), (shift, shift), (shift, shift), (0, 0))
+        padded = np.pad(data.images, padding[: data.images.ndim])
+        # [n, 2 * shift + 1, 2 * shift + 1, height, width(, 3)], a view: every shift of every image.
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (1, *shape))
+        self._windows = windows.squeeze(axis=tuple(range(3, 2 + len(shape))))
         self._batch_size = min(batch_size, len(data))
         self._seed = seed
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None

@@ -7,14 +7,14 @@ that they have never seen.
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lutlens.training.data import DataError
+from lutlens.training.data import DataError, decoded
+from lutlens.training.datasets import archive, cifar10
 
 Grey = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
@@ -35,7 +35,7 @@ FONTS = (
     cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
     cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 )
-PHOTOGRAPHS = Path("cifar10", "cifar10-jpeg.tar.xz")
+PHOTOGRAPHS = Path(cifar10.FOLDER, cifar10.COPY)
 """Below the folder LUTLENS_DATA: CIFAR-10 as JPEG files `test/CLASS/NNNN.jpg`."""
 PHOTOGRAPH_SIDES = (96, 264)
 """Pixels of a photograph in a scene; it has 32 of its own."""
@@ -207,24 +207,13 @@ def photographs(path: Path | None = None, limit: int = 2000) -> Background:
 def _read_photographs(path: Path, limit: int) -> Grey:
     """uint8 `[n, height, width]`, in the order of their names."""
     encoded: dict[str, bytes] = {}
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                inside = member.name.startswith("test/")
-                if encoded and not inside:
-                    break  # unpacking the rest takes long
-                if inside and member.isfile():
-                    file = archive.extractfile(member)
-                    assert file is not None
-                    encoded[member.name] = file.read()
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise DataError(f"{path}: not a readable archive of photographs ({error})") from error
-    pictures = []
-    for name in sorted(encoded)[:: max(1, len(encoded) // limit)][:limit]:
-        picture = cv2.imdecode(np.frombuffer(encoded[name], np.uint8), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise DataError(f"{path}: {name} is not a readable picture")
-        pictures.append(np.asarray(picture, np.uint8))
-    if not pictures:
+    for name, content in archive.files(path):
+        inside = name.startswith("test/")
+        if encoded and not inside:
+            break  # unpacking the rest takes long
+        if inside:
+            encoded[name] = content
+    chosen = sorted(encoded)[:: max(1, len(encoded) // limit)][:limit]
+    if not chosen:
         raise DataError(f"{path}: no JPEG files below test/")
-    return np.stack(pictures)
+    return np.stack([decoded(f"{path}: {name}", encoded[name], 1) for name in chosen])

@@ -27,7 +27,7 @@ from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.publish import publish
 from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, scan
-from lutlens.training.test_set import check_fit, of_network
+from lutlens.training.test_set import check_fit, load_for, of_network
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -50,7 +50,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="Your own images, a folder or an .npz file, instead of MNIST.",
+        help="Your own images, a folder or an .npz file, instead of the data set.",
         show_default=False,
     ),
 ]
@@ -90,11 +90,12 @@ def train(
     test images. The exit status is then 130.
 
     Your own data: a folder with a folder of images for each class (or `train` and `test` with such
-    folders), or an .npz file with `images` uint8 [n, height, width] and `labels`. Any number of
-    classes; images of any size, which are resampled to the network's.
+    folders), or an .npz file with `images` uint8 [n, height, width] or [n, height, width, 3] and
+    `labels`. Any number of classes; images of any size, grey or in colours, which are brought to the
+    network's.
 
-    The data set of `digits` is MNIST: from the folder that LUTLENS_DATA names, or the cache, or
-    downloaded.
+    A recipe names its data set, which is taken from the folder that LUTLENS_DATA names, or the cache,
+    or downloaded.
 
         lutlens train digits --minutes 1
         lutlens train digits --seed 7 --out build/seven.lutnet
@@ -107,7 +108,7 @@ def train(
     console = Console(stderr=True)
     chosen = recipes.recipe(recipe)
     out = out or BUILD / f"{recipe}.lutnet"
-    images = data_sets.load(data, chosen.input_shape[:2])
+    images = data_sets.load(data, chosen.input_shape, name=chosen.data)
     if minutes is None and epochs is None:
         epochs = chosen.schedule.epochs
     run = Run(recipe=chosen, seed=seed, data_sha256=images.sha256, epochs=epochs, minutes=minutes)
@@ -150,6 +151,8 @@ def evaluate(
 ) -> None:
     """Measure a lutnet's accuracy on the test images.
 
+    The images are those of the data set that the network was trained on.
+
     Engines: `torch` is PyTorch's hard forward; `c` the bit-sliced C program; `rtl` the whole
     programmable logic under Verilator, cycle by cycle, driven as on the board (slow: use
     `--limit`); `model` the same with that logic in software.
@@ -167,7 +170,7 @@ def evaluate(
     console = Console(stderr=json_output)
     net = Lutnet.load(lutnet)
     thresholds = net.thresholds_for(k)
-    images = data_sets.load(data, net.input_shape[:2])
+    images = load_for(net, lutnet, data)
     if scenes:
         _evaluate_scenes(net, lutnet, images, k, limit or SCENES, png, json_output)
         return

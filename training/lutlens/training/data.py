@@ -1,4 +1,4 @@
-"""Data sets: MNIST from wherever it is, or a user's own images.
+"""Data sets: registered ones by their names, or a user's own images.
 
 Whatever the source, a fixed part of the training images is held out as *validation*: every choice
 (thresholds, best model, recipe) is made on it. The test images are only for the figure at the end.
@@ -22,6 +22,8 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".tif", ".tiff")
 
 UInt8 = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
+Shape = tuple[int, int, int]
+"""Height, width, channels: 1 where images are grey, 3 where they are red, green and blue."""
 
 
 class DataError(ValueError):
@@ -30,7 +32,10 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images uint8 `[n, height, width]` with labels int64 `[n]`, indices into the set's classes."""
+    """Images with labels int64 `[n]`, indices into the set's classes.
+
+    images: uint8 `[n, height, width]` where they are grey, `[n, height, width, 3]` where they are red, green and blue.
+    """
 
     images: UInt8
     labels: Int64
@@ -48,6 +53,7 @@ class DataSet:
     """A data set ready for training.
 
     sha256: of all images and labels as they were read, before validation was split off.
+    key: the name by which `load` finds it; None for a user's own images.
     """
 
     name: str
@@ -56,52 +62,88 @@ class DataSet:
     validation: Labelled
     test: Labelled
     sha256: str
+    key: str | None = None
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of every image."""
-        return self.train.images.shape[1], self.train.images.shape[2]
+    def image_shape(self) -> Shape:
+        """Height, width and channels of every image."""
+        return shape_of(self.train.images)
 
 
-def load(path: Path | None = None, size: tuple[int, int] | None = None) -> DataSet:
-    """MNIST, or the data at `path`: an .npz file, or a folder of images.
+def shape_of(images: UInt8) -> Shape:
+    """Height, width and channels of images, uint8 `[n, h, w]` or `[n, h, w, channels]`."""
+    _, height, width, *channels = images.shape
+    return height, width, channels[0] if channels else 1
 
-    An .npz holds `images` uint8 `[n, height, width]` and `labels` (integers from 0), optionally
-    `test_images` and `test_labels`, and `classes` (names). A folder holds one folder of images for
+
+def pixels(shape: Shape) -> str:
+    """A shape in words: `32x32 pixels of 3 colours`."""
+    height, width, channels = shape
+    return f"{width}x{height} pixels" + (f" of {channels} colours" if channels > 1 else "")
+
+
+def load(path: Path | None = None, shape: Shape | None = None, *, name: str = "mnist") -> DataSet:
+    """The data set registered as `name` (`lutlens.training.datasets`), or the data at `path`: an .npz file, or a
+    folder of images.
+
+    An .npz holds `images` uint8 `[n, height, width]` or `[n, height, width, 3]` and `labels` (integers from 0),
+    optionally `test_images` and `test_labels`, and `classes` (names). A folder holds one folder of images for
     each class, or two such folders, `train` and `test`. Without test images of its own, a seventh
     of the images becomes the test set.
 
-    size: height and width that images of `path` are brought to, see `fitted`. Without it they stay
-        as they are, and all have to have the same.
+    shape: what images of `path` are brought to, see `fitted`; by its channels they become grey or coloured. Without it
+        they stay as large as they are, and all have to be the same; those of a folder become grey.
 
     Raises DataError.
     """
     if path is None:
-        from lutlens.training import mnist
+        from lutlens.training import datasets
 
-        return mnist.load()
+        return datasets.load(name)
+    if shape and shape[2] not in (1, 3):
+        raise DataError(f"{path}: images have 1 channel or 3, not {shape[2]}")
     if path.is_dir():
-        return _from_folder(path, size)
+        return _from_folder(path, shape)
     if path.suffix == ".npz" and path.is_file():
-        return _from_npz(path, size)
+        return _from_npz(path, shape)
     raise DataError(f"{path}: neither a folder with a folder of images for each class nor an .npz")
 
 
 def fitted(image: UInt8, size: tuple[int, int]) -> UInt8:
-    """An image, uint8 `[h, w]`, resampled to `size` (height, width): as large as fits in, its shape
+    """An image, uint8 `[h, w]` or `[h, w, 3]`, resampled to `size` (height, width): as large as fits in, its shape
     kept, in the middle, on the median of its border.
     """
-    if image.shape == size:
+    if image.shape[:2] == size:
         return image
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
-    height, width = (max(1, round(length * scale)) for length in image.shape)
+    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    field = np.full(size, np.median(border), np.uint8)
+    field = np.empty((*size, *image.shape[2:]), np.uint8)
+    field[:] = np.median(border, axis=0)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     inside = cv2.resize(image, (width, height), interpolation=how)
     field[top : top + height, left : left + width] = inside
     return field
+
+
+def decoded(where: str, content: bytes, channels: int) -> UInt8:
+    """An image file's content, uint8 `[h, w]` of one channel, or `[h, w, 3]`. Raises DataError that says `where`."""
+    encoded = np.frombuffer(content, np.uint8)
+    how = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
+    # OpenCV raises for nothing at all, where for anything else that is no image it returns None.
+    read = cv2.imdecode(encoded, how) if len(encoded) else None
+    if read is None:
+        raise DataError(f"{where}: not a readable image")
+    image = np.asarray(read, np.uint8)
+    return image if channels == 1 else np.ascontiguousarray(image[:, :, ::-1])
+
+
+def _in_channels(image: UInt8, channels: int) -> UInt8:
+    """An image made grey, or coloured."""
+    if image.ndim == 3 and channels == 1:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 and channels == 3 else image
 
 
 def assemble(
@@ -133,8 +175,8 @@ def assemble(
         test, order = train.take(order[:cut]), order[cut:]
     elif test.images.shape[1:] != train.images.shape[1:]:
         raise DataError(
-            f"{name}: test images of {test.images.shape[1:]} pixels beside training images of "
-            f"{train.images.shape[1:]}"
+            f"{name}: test images of {pixels(shape_of(test.images))} beside training images of "
+            f"{pixels(shape_of(train.images))}"
         )
     cut = min(held_out, max(1, len(order) // 10))
     return DataSet(
@@ -149,9 +191,11 @@ def assemble(
 
 def _check(where: str, labelled: Labelled, classes: int) -> None:
     images, labels = labelled.images, labelled.labels
-    if images.dtype != np.uint8 or images.ndim != 3:
+    colours = images.ndim == 4 and images.shape[3] == 3
+    if images.dtype != np.uint8 or not (images.ndim == 3 or colours):
         raise DataError(
-            f"{where} images: {images.dtype} {list(images.shape)}, must be uint8 [n, height, width]"
+            f"{where} images: {images.dtype} {list(images.shape)}, must be uint8 [n, height, width] "
+            "or [n, height, width, 3]"
         )
     if labels.shape != images.shape[:1]:
         raise DataError(f"{where} labels: {list(labels.shape)} for {len(images)} images")
@@ -161,7 +205,7 @@ def _check(where: str, labelled: Labelled, classes: int) -> None:
         )
 
 
-def _from_npz(path: Path, size: tuple[int, int] | None) -> DataSet:
+def _from_npz(path: Path, shape: Shape | None) -> DataSet:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
@@ -176,9 +220,12 @@ def _from_npz(path: Path, size: tuple[int, int] | None) -> DataSet:
         if not np.issubdtype(labels.dtype, np.integer):
             raise DataError(f"{path}: {prefix}labels are {labels.dtype}, must be integers")
         images = arrays[f"{prefix}images"]
-        if size and images.dtype == np.uint8 and images.ndim == 3 and images.size:
-            images = np.stack([fitted(image, size) for image in images])
-        return Labelled(images, labels.astype(np.int64))
+        found = Labelled(images, labels.astype(np.int64))
+        if not shape:
+            return found
+        _check(str(path), found, int(found.labels.max(initial=0)) + 1)
+        fit = [_in_channels(fitted(image, shape[:2]), shape[2]) for image in images]
+        return Labelled(np.stack(fit) if fit else images, found.labels)
 
     train = labelled("")
     test = labelled("test_") if "test_images" in arrays else None
@@ -186,14 +233,14 @@ def _from_npz(path: Path, size: tuple[int, int] | None) -> DataSet:
     return assemble(path.stem, [str(name) for name in names], train, test)
 
 
-def _from_folder(path: Path, size: tuple[int, int] | None) -> DataSet:
+def _from_folder(path: Path, shape: Shape | None) -> DataSet:
     if (path / "train").is_dir():
         classes = _class_folders(path / "train")
-        train = _read_folder(path / "train", classes, size)
-        test = _read_folder(path / "test", classes, size) if (path / "test").is_dir() else None
+        train = _read_folder(path / "train", classes, shape)
+        test = _read_folder(path / "test", classes, shape) if (path / "test").is_dir() else None
     else:
         classes = _class_folders(path)
-        train, test = _read_folder(path, classes, size), None
+        train, test = _read_folder(path, classes, shape), None
     return assemble(path.resolve().name, classes, train, test)
 
 
@@ -204,7 +251,7 @@ def _class_folders(path: Path) -> list[str]:
     return names
 
 
-def _read_folder(path: Path, classes: Sequence[str], size: tuple[int, int] | None) -> Labelled:
+def _read_folder(path: Path, classes: Sequence[str], shape: Shape | None) -> Labelled:
     unknown = set(_class_folders(path)) - set(classes)
     if unknown:
         raise DataError(f"{path}: {sorted(unknown)[0]} is not among the classes {list(classes)}")
@@ -215,12 +262,9 @@ def _read_folder(path: Path, classes: Sequence[str], size: tuple[int, int] | Non
         if not files:
             raise DataError(f"{path / name}: no images ({', '.join(IMAGE_SUFFIXES)})")
         for file in files:
-            read = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-            if read is None:
-                raise DataError(f"{file}: not a readable image")
-            image: UInt8 = read.astype(np.uint8)
-            if size:
-                image = fitted(image, size)
+            image = decoded(str(file), file.read_bytes(), shape[2] if shape else 1)
+            if shape:
+                image = fitted(image, shape[:2])
             if images and image.shape != images[0].shape:
                 raise DataError(
                     f"{file}: {image.shape[1]}x{image.shape[0]} pixels, the others have "

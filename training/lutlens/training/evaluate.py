@@ -17,7 +17,7 @@ from lutlens.training.network import Network
 Scores = npt.NDArray[np.integer[Any]]
 Thresholds = npt.NDArray[np.uint8]
 ScoresOf = Callable[[npt.NDArray[np.uint8], Thresholds], Scores]
-"""Images uint8 `[n, height, width]`, thresholds uint8 `[K, z]` to integer scores `[n, classes]`."""
+"""Images uint8 `[n, height, width(, 3)]`, thresholds uint8 `[K, z]` to integer scores `[n, classes]`."""
 
 LOWS = (0, 16, 32, 48, 64)
 HIGHS = (96, 112, 128, 144, 160, 176, 192, 208, 224, 240)

@@ -19,7 +19,7 @@ from lutlens.board.files import write_atomically
 from lutlens.training import checkpoint, plots
 from lutlens.training.augment import Batch, ScoreFrame, prefetch
 from lutlens.training.checkpoint import Checkpoint, CheckpointError
-from lutlens.training.data import DataSet
+from lutlens.training.data import DataSet, pixels
 from lutlens.training.engines import frame_scores
 from lutlens.training.evaluate import Thresholds, evaluate, ramp, torch_scores
 from lutlens.training.network import Network
@@ -89,11 +89,10 @@ class Trainer:
     def __init__(self, run: Run, data: DataSet, folder: Path) -> None:
         """Raises RecipeError if data and recipe do not fit."""
         recipe = run.recipe
-        if data.image_size != recipe.input_shape[:2] or recipe.input_shape[2] != 1:
-            height, width = data.image_size
+        if data.image_shape != recipe.input_shape:
             raise RecipeError(
-                f"{data.name}: images of {width}x{height} pixels; the recipe {recipe.name} takes "
-                f"{recipe.input_shape[1]}x{recipe.input_shape[0]}"
+                f"{data.name}: images of {pixels(data.image_shape)}; the recipe {recipe.name} "
+                f"takes {pixels(recipe.input_shape)}"
             )
         self.run, self.folder = run, folder
         self.given, self.data = data, recipe.prepare(data)

@@ -67,6 +67,7 @@ def publish(
         accuracy[str(k)] = evaluate(scores_of, data.test, levels).accuracy
     provenance: dict[str, Any] = {
         "data": data.name,
+        "data_set": data.key,
         "data_sha256": data.sha256,
         "training_images": len(data.train),
         "validation_images": len(data.validation),

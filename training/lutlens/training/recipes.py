@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
+from lutlens.training import datasets
 from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.scenery import SceneBatches, Scenery, in_scenes
 from lutlens.training.stages import ALL_LEVELS
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -42,6 +43,7 @@ class Schedule(BaseModel):
 class Recipe(BaseModel):
     """A network and its schedule.
 
+    data: the name of a data set, see `lutlens.training.datasets`.
     encoder_bits, levels, jitter_per_pixel: see `lutlens.training.stages.Encoder`.
     bits_per_class: bits counted for each class: the last stage is one layer of so many nodes for
         each class of the data, reading the whole map; its connections are learned.
@@ -51,6 +53,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     description: str
+    data: str = "mnist"
     input_shape: tuple[int, int, int]
     encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
     levels: tuple[int, int] = ALL_LEVELS
@@ -59,6 +62,12 @@ class Recipe(BaseModel):
     bits_per_class: Annotated[int, Field(ge=1)]
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
+
+    @field_validator("data")
+    @classmethod
+    def _is_registered(cls, name: str) -> str:
+        datasets.check_name(name)
+        return name
 
     def network(self, classes: int) -> NetworkSpec:
         """The network for data of so many classes."""
@@ -131,6 +140,20 @@ RECIPES = {
                 StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(304, 72)),
             ),
             bits_per_class=72,
+            schedule=Schedule(epochs=60),
+        ),
+        Recipe(
+            name="fashion",
+            description="28x28 photographs of clothes, a streaming CNN of some 4,000 LUTs",
+            data="fashion-mnist",
+            input_shape=(28, 28, 1),
+            encoder_bits=3,
+            stages=(
+                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(192, 72)),
+                StageSpec(window=(3, 3), layers=_layers(480, 120)),
+                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(608, 144)),
+            ),
+            bits_per_class=108,
             schedule=Schedule(epochs=60),
         ),
         ScanRecipe(

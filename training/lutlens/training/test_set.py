@@ -16,8 +16,24 @@ from lutlens.board.files import write_atomically
 from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import data as data_sets
-from lutlens.training.data import DataError, DataSet
+from lutlens.training.data import DataError, DataSet, pixels
 from lutlens.training.scenery import in_scenes
+
+
+def load_for(net: Lutnet, path: Path, data: Path | None = None) -> DataSet:
+    """The data at `data`, brought to the network's input; without it the data set that the network was trained on.
+
+    path: of the network, for messages. Raises DataError.
+    """
+    if data is None:
+        # Networks from before there were several data sets know MNIST.
+        name = net.provenance.get("data_set", "mnist")
+        if name is None:
+            raise DataError(
+                f"{path}: trained on images of its user's own, {net.provenance['data']}; name them by --data"
+            )
+        return data_sets.load(name=name)
+    return data_sets.load(data, net.input_shape)
 
 
 def of_network(net: Lutnet, path: Path, images: DataSet) -> DataSet:
@@ -33,11 +49,10 @@ def of_network(net: Lutnet, path: Path, images: DataSet) -> DataSet:
 
 def check_fit(net: Lutnet, path: Path, images: DataSet) -> None:
     """Raises DataError if images or classes are not the network's."""
-    height, width = images.image_size
-    if net.input_shape != (height, width, 1):
+    if net.input_shape != images.image_shape:
         raise DataError(
-            f"{images.name}: images of {width}x{height} pixels; {path} takes "
-            f"{net.input_shape[1]}x{net.input_shape[0]} with {net.input_shape[2]} channels"
+            f"{images.name}: images of {pixels(images.image_shape)}; {path} takes "
+            f"{pixels(net.input_shape)}"
         )
     if net.classes != images.classes:
         raise DataError(
@@ -51,11 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lutlens.training.test_set")
     parser.add_argument("lutnet", type=Path, metavar="F.lutnet")
     parser.add_argument("out", type=Path, metavar="OUT.npz")
-    parser.add_argument("--data", type=Path, help="a folder or an .npz file, instead of MNIST")
+    parser.add_argument(
+        "--data", type=Path, help="a folder or an .npz file, instead of what it was trained on"
+    )
     options = parser.parse_args(arguments)
     try:
         net = Lutnet.load(options.lutnet)
-        found = of_network(net, options.lutnet, data_sets.load(options.data, net.input_shape[:2]))
+        found = of_network(net, options.lutnet, load_for(net, options.lutnet, options.data))
         file = io.BytesIO()
         about = {"name": np.array(found.name), "sha256": np.array(found.sha256)}
         np.savez(file, images=found.test.images, labels=found.test.labels, **about)
