@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from lutlens.host.cli import main
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data, loop, recipes
+from lutlens.training import data, loop
 from lutlens.training.checkpoint import CheckpointError
 from lutlens.training.data import Labelled
 from lutlens.training.loop import Run, Trainer
@@ -158,14 +158,6 @@ def test_data_of_another_size_is_refused(tmp_path):
     small = data.assemble("small", "0123456789", Labelled(part.images[:, 4:], part.labels), None)
     with pytest.raises(RecipeError, match="small: images of 28x24 pixels; the recipe dense takes"):
         Trainer(run_of(small), small, tmp_path)
-
-
-def test_every_recipe_makes_a_network_for_any_number_of_classes():
-    for name in recipes.RECIPES:
-        recipe = recipes.recipe(name)
-        assert recipe.network(7).stages[-1].layers[-1].nodes == 7 * recipe.bits_per_class
-    with pytest.raises(RecipeError, match="nonsense: no such recipe; there is digits"):
-        recipes.recipe("nonsense")
 
 
 def run_main(arguments, capsys):

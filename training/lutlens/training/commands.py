@@ -57,7 +57,10 @@ DataOption = Annotated[
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="What to train: a recipe's name.")] = "digits",
+    recipe: Annotated[
+        str,
+        typer.Argument(help="What to train: a recipe's name, or a file of your own, NAME.toml."),
+    ] = "digits",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="F.lutnet", help="The result. Default: build/RECIPE.lutnet."),
@@ -94,12 +97,13 @@ def train(
     `labels`. Any number of classes; images of any size, grey or in colours, which are brought to the
     network's.
 
-    A recipe names its data set, which is taken from the folder that LUTLENS_DATA names, or the cache,
-    or downloaded.
+    A recipe (`lutlens recipes` lists them) names its data set, which is taken from the folder that
+    LUTLENS_DATA names, or the cache, or downloaded.
 
         lutlens train digits --minutes 1
         lutlens train digits --seed 7 --out build/seven.lutnet
         lutlens train digits --data my-letters/ --epochs 20
+        lutlens recipes digits > mine.toml; lutlens train mine.toml
     """
     if epochs is not None and minutes is not None:
         raise typer.BadParameter("give --epochs or --minutes, not both")
@@ -107,7 +111,7 @@ def train(
         torch.set_num_threads(threads)
     console = Console(stderr=True)
     chosen = recipes.recipe(recipe)
-    out = out or BUILD / f"{recipe}.lutnet"
+    out = out or BUILD / f"{chosen.name}.lutnet"
     images = data_sets.load(data, chosen.input_shape, name=chosen.data)
     if minutes is None and epochs is None:
         epochs = chosen.schedule.epochs

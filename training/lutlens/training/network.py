@@ -14,7 +14,7 @@ from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.program import Step, run
 from lutlens.training.stages import ALL_LEVELS, Encoder, GroupSum, Stage
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 Positive = Annotated[int, Field(ge=1)]
@@ -31,12 +31,19 @@ class LayerSpec(_Spec):
 
     smooth: whether a network of "lookup" nodes smooths this layer's tables. Layers deep below the
         output need it; the last one is better without.
+
+    Where it is validated, a number stands for a layer of so many nodes.
     """
 
     nodes: Positive
     fan_in: Annotated[int, Field(ge=1, le=6)] = 6
     connections: ConnectionsName = "fixed"
     smooth: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        return {"nodes": value} if isinstance(value, int) else value
 
 
 class StageSpec(_Spec):

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from lutlens.training.data import DataError, DataSet
 from lutlens.training.datasets import cifar10, fashion_mnist, mnist
 from rich.console import Console
 
-DATA_SETS: dict[str, Callable[[Console], DataSet]] = {
-    "mnist": mnist.load,
-    "fashion-mnist": fashion_mnist.load,
-    "cifar10": cifar10.load,
+
+class Registered(NamedTuple):
+    """What is known of a data set before it is loaded.
+
+    load: finds the images on this machine or fetches them, and tells the console what is out of the ordinary.
+    classes: their names.
+    """
+
+    load: Callable[[Console], DataSet]
+    classes: tuple[str, ...]
+
+
+DATA_SETS = {
+    "mnist": Registered(mnist.load, mnist.DIGITS),
+    "fashion-mnist": Registered(fashion_mnist.load, fashion_mnist.CLASSES),
+    "cifar10": Registered(cifar10.load, cifar10.CLASSES),
 }
-"""Each finds its images on this machine or fetches them, and tells the console what is out of the ordinary."""
 
 
 def load(name: str, console: Console | None = None) -> DataSet:
     """A data set by its name. Raises DataError."""
     check_name(name)
-    found = DATA_SETS[name](console or Console(stderr=True))
+    found = DATA_SETS[name].load(console or Console(stderr=True))
     return replace(found, key=name)
 
 

@@ -1,4 +1,4 @@
-"""Recipes: what network to train, and how. To add one, write it into `RECIPES`."""
+"""What a recipe says: what network to train, on which data, and how."""
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ class Recipe(BaseModel):
         datasets.check_name(name)
         return name
 
+    @property
+    def classes(self) -> int:
+        """Classes that the network tells apart if it is trained on the recipe's own data."""
+        return len(datasets.DATA_SETS[self.data].classes)
+
     def network(self, classes: int) -> NetworkSpec:
         """The network for data of so many classes."""
         last = LayerSpec(nodes=classes * self.bits_per_class, connections="learned", smooth=False)
@@ -99,6 +104,10 @@ class ScanRecipe(Recipe):
 
     scenery: Scenery = Scenery()
 
+    @property
+    def classes(self) -> int:
+        return super().classes + 1
+
     def prepare(self, data: DataSet) -> DataSet:
         return in_scenes(data)
 
@@ -120,70 +129,3 @@ class ScanRecipe(Recipe):
             for axis in (0, 1)
         )
         return y, x
-
-
-def _layers(*nodes: int) -> tuple[LayerSpec, ...]:
-    return tuple(LayerSpec(nodes=n) for n in nodes)
-
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            name="digits",
-            description="28x28 digits, a streaming CNN that fits 2,200 LUTs with everything",
-            input_shape=(28, 28, 1),
-            encoder_bits=3,
-            stages=(
-                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(96, 36)),
-                StageSpec(window=(3, 3), layers=_layers(240, 60)),
-                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(304, 72)),
-            ),
-            bits_per_class=72,
-            schedule=Schedule(epochs=60),
-        ),
-        Recipe(
-            name="fashion",
-            description="28x28 photographs of clothes, a streaming CNN of some 4,000 LUTs",
-            data="fashion-mnist",
-            input_shape=(28, 28, 1),
-            encoder_bits=3,
-            stages=(
-                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(192, 72)),
-                StageSpec(window=(3, 3), layers=_layers(480, 120)),
-                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(608, 144)),
-            ),
-            bits_per_class=108,
-            schedule=Schedule(epochs=60),
-        ),
-        ScanRecipe(
-            name="digits-scan",
-            description="digits of 17 to 24 pixels anywhere in a frame; scales find larger ones",
-            input_shape=(28, 28, 1),
-            encoder_bits=3,
-            # Of local contrast: texture lies below, hardly any ink above.
-            levels=(56, 208),
-            # As in a pass of oversampling; thresholds that differ from pixel to pixel are noise to it.
-            jitter_per_pixel=False,
-            # Both strides come early: nodes behind them are cheap, one copy and a 16th of the positions.
-            stages=(
-                StageSpec(window=(5, 5), stride=(2, 2), layers=_layers(96, 36)),
-                StageSpec(window=(4, 4), stride=(2, 2), layers=_layers(432, 108)),
-                StageSpec(window=(3, 3), layers=_layers(480, 120)),
-            ),
-            bits_per_class=90,
-            schedule=Schedule(epochs=30),
-            scenery=Scenery(
-                steps=1500, fresh=150, digits=0.62, partial=0.16, mistaken=0.15, frames=64
-            ),
-        ),
-    )
-}
-
-
-def recipe(name: str) -> Recipe:
-    """A recipe by its name. Raises RecipeError."""
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise RecipeError(f"{name}: no such recipe; there is {', '.join(RECIPES)}") from None

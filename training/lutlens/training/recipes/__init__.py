@@ -1,0 +1,15 @@
+"""Recipes: what network to train, and how. Those that ship are the TOML files beside this one, named by their files."""
+
+from lutlens.training.recipes.files import RECIPES, load, recipe, source
+from lutlens.training.recipes.recipe import Recipe, RecipeError, ScanRecipe, Schedule
+
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "RecipeError",
+    "ScanRecipe",
+    "Schedule",
+    "load",
+    "recipe",
+    "source",
+]

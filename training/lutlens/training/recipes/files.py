@@ -1,0 +1,74 @@
+"""Recipes as TOML files: the fields of `Recipe`, whose name is the file's. With a table `scenery`, of `ScanRecipe`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from lutlens.training.network import Network
+from lutlens.training.recipes.recipe import Recipe, RecipeError, ScanRecipe
+from pydantic import ValidationError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SUFFIX = ".toml"
+
+
+def load(path: Path) -> Recipe:
+    """A recipe's file. Raises RecipeError that names the file and the field."""
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: not readable as TOML ({error})") from error
+    if "name" in fields:
+        raise RecipeError(f"{path}: name: not a field, a recipe is called as its file is")
+    kind = ScanRecipe if "scenery" in fields else Recipe
+    try:
+        return kind.model_validate({"name": path.stem, **fields})
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{path}: {line}" for line in _lines(error))) from error
+
+
+def recipe(name: str) -> Recipe:
+    """A recipe that ships, by its name, or one's own, by the path of its file. Raises RecipeError."""
+    if name.endswith(SUFFIX):
+        found = load(Path(name))
+        try:
+            Network(found.network(found.classes))
+        except ValueError as error:
+            raise RecipeError(f"{name}: {error}") from error
+        return found
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise RecipeError(
+            f"{name}: no such recipe; there is {', '.join(RECIPES)}, or give a file NAME{SUFFIX}"
+        ) from None
+
+
+def source(name: str) -> str:
+    """The text of a recipe that ships. Raises RecipeError."""
+    recipe(name)
+    return _path(name).read_text(encoding="utf-8")
+
+
+def _path(name: str) -> Path:
+    return Path(__file__).with_name(f"{name}{SUFFIX}")
+
+
+def _lines(error: ValidationError) -> list[str]:
+    return [f"{_field(one['loc'])}: {one['msg']}" for one in error.errors()]
+
+
+def _field(location: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in location) or "recipe"
+
+
+RECIPES = {
+    path.stem: load(path)
+    for path in sorted(Path(__file__).parent.glob(f"*{SUFFIX}"), key=lambda path: path.stem)
+}
