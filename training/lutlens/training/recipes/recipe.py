@@ -8,7 +8,9 @@ from typing import Annotated
 from lutlens.training import datasets
 from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
+from lutlens.training.layers import ConnectionsName
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
+from lutlens.training.nodes import NodeModelName
 from lutlens.training.scenery import SceneBatches, Scenery, in_scenes
 from lutlens.training.stages import ALL_LEVELS
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -46,7 +48,9 @@ class Recipe(BaseModel):
     data: the name of a data set, see `lutlens.training.datasets`.
     encoder_bits, levels, jitter_per_pixel: see `lutlens.training.stages.Encoder`.
     bits_per_class: bits counted for each class: the last stage is one layer of so many nodes for
-        each class of the data, reading the whole map; its connections are learned.
+        each class of the data, reading the whole map.
+    last_connections: whether that layer learns its connections.
+    model: what nodes compute while they are trained, see `lutlens.training.nodes`.
     passes: the K for which thresholds are chosen and accuracy is measured.
     """
 
@@ -60,6 +64,8 @@ class Recipe(BaseModel):
     jitter_per_pixel: bool = True
     stages: tuple[StageSpec, ...] = ()
     bits_per_class: Annotated[int, Field(ge=1)]
+    last_connections: ConnectionsName = "learned"
+    model: NodeModelName = "lookup"
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
 
@@ -76,7 +82,9 @@ class Recipe(BaseModel):
 
     def network(self, classes: int) -> NetworkSpec:
         """The network for data of so many classes."""
-        last = LayerSpec(nodes=classes * self.bits_per_class, connections="learned", smooth=False)
+        last = LayerSpec(
+            nodes=classes * self.bits_per_class, connections=self.last_connections, smooth=False
+        )
         return NetworkSpec(
             input_shape=self.input_shape,
             encoder_bits=self.encoder_bits,
@@ -84,6 +92,7 @@ class Recipe(BaseModel):
             jitter_per_pixel=self.jitter_per_pixel,
             stages=(*self.stages, StageSpec(layers=(last,))),
             classes=classes,
+            model=self.model,
         )
 
     def prepare(self, data: DataSet) -> DataSet:
