@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, data, e
 from lutlens.training.data import Labelled
 from lutlens.training.engines import EngineName, fast_scores, open_engine
 from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
+from lutlens.training.passes import passes
 from lutlens.training.test_set import check_fit
 
 CLASSES = ("disc", "ring", "bar")
@@ -135,6 +137,26 @@ def test_bad_input_is_one_clear_line_and_status_2(
     assert status == 2
     assert stdout == ""
     assert message in re.sub(r"[\s│]+", " ", stderr)
+
+
+def test_passes_are_measured_for_every_network_at_each_k(net, shapes, tmp_path, capsys):
+    other = replace(net, thresholds={3: np.full((3, 2), 90, np.uint8)})
+    paths = [tmp_path / "one.lutnet", tmp_path / "other.lutnet"]
+    for path, one in zip(paths, (net, other), strict=True):
+        one.save(path)
+    png = tmp_path / "k.png"
+    passes(paths, EngineName.torch, limit=30, data=shapes[0], png=png, json_output=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["data"], told["images"]) == ("shapes", 30)
+    assert [sorted(one["accuracy"]) for one in told["networks"]] == [["1", "5"], ["3"]]
+    scores = Network.from_lutnet(net).scores(
+        torch.from_numpy(shapes[1].images[:30]), net.thresholds[5]
+    )
+    right = (scores.argmax(dim=1).numpy() == shapes[1].labels[:30]).mean()
+    assert told["networks"][0]["accuracy"]["5"] == pytest.approx(right)
+    assert png.read_bytes().startswith(b"\x89PNG")
+    passes(paths[:1], EngineName.torch, data=shapes[0], png=png)
+    assert re.search(rf"one +│ {net.nodes} +│ [\d.]+% │", capsys.readouterr().out)
 
 
 def test_images_of_another_size_are_refused(net, tmp_path):

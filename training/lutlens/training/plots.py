@@ -1,9 +1,9 @@
-"""Pictures: the curves of a training, a confusion matrix, scenes with what was found."""
+"""Pictures: the curves of a training, a confusion matrix, accuracy over passes, scenes with what was found."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,23 @@ def confusion(
     axes.set_xlabel("answer")
     axes.set_ylabel("truth")
     axes.set_title(title)
+    _save(figure, path)
+
+
+def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) -> None:
+    """Draw accuracy against the number of passes, a line for each network, into a PNG."""
+    figure = _figure(width=7.0, height=5.0)
+    axes = figure.subplots()
+    for name, by_k in accuracy.items():
+        axes.plot(list(by_k), [100 * value for value in by_k.values()], marker="o", label=name)
+    axes.set_xscale("log", base=2)
+    ticks = sorted({k for by_k in accuracy.values() for k in by_k})
+    axes.set_xticks(ticks, [f"x{k}" for k in ticks])
+    axes.set_xlabel("passes")
+    axes.set_ylabel("accuracy, %")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend()
     _save(figure, path)
 
 

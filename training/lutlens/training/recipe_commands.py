@@ -10,7 +10,7 @@ from lutlens.training import recipes as kept
 from lutlens.training.commands import JsonOption
 from lutlens.training.recipes import Recipe
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 
 def recipes(
@@ -35,7 +35,8 @@ def recipes(
     if json_output:
         print(json.dumps([_summary(recipe) for recipe in kept.RECIPES.values()]))
         return
-    table = Table("recipe", "data", "input", "nodes", "what it is", title="recipes")
+    whole = (Column(name, no_wrap=True) for name in ("recipe", "data", "input", "nodes"))
+    table = Table(*whole, "what it is", title="recipes")
     for recipe in kept.RECIPES.values():
         told = _summary(recipe)
         size = "x".join(str(length) for length in recipe.input_shape)
