@@ -78,9 +78,8 @@ def test_bands_give_the_map_of_the_whole(scanner: Scanner) -> None:
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     executor = Executor(squares_lutnet())
     listed = scanned.windows()
-    for i, size in enumerate(plan.scales):
-        copy = contrast.normalise(windows.scaled(np.asarray(grey, np.uint8), size))
-        right = cells(executor.scores(copy[np.newaxis], k=2)[0])
+    for i, copy in enumerate(windows.copies(np.asarray(grey, np.uint8), plan.scales)):
+        right = cells(executor.scores(contrast.normalise(copy)[np.newaxis], k=2)[0])
         assert listed[i].tolist() == scanning.peaks(right, 0, 1).tolist()
         if i == 0:
             assert np.array_equal(scanned.cells(), right)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -154,6 +155,19 @@ def test_a_pyramid_at_its_widest_step_has_scales_for_all_sizes_that_fit(
     factors = windows.factors(size, sizes)
     assert factors[0] == (1, 1)
     assert all(fx == pytest.approx(step**i, rel=0.1) for i, (fx, _) in enumerate(factors))
+
+
+def test_the_copies_of_a_smooth_picture_are_means_over_their_pixels() -> None:
+    height, width = 131, 642  # of which the largest copy is not a copy
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    image = (128 + 60 * np.sin(x / 19) + 60 * np.cos(y / 13)).astype(np.uint8)
+    sizes = windows.pyramid(640, 132, image=IMAGE, largest=70)
+    copies = windows.copies(image, sizes)
+    assert [copy.shape[::-1] for copy in copies] == sizes
+    for copy, size in zip(copies, sizes, strict=True):
+        mean = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        # Half a pixel to the side would make a difference of 1 in the largest copy, of 3 in the smallest.
+        assert cv2.absdiff(copy, mean).mean() < 0.5
 
 
 @given(st.integers(20, 400), st.floats(1.05, 1.4))

@@ -201,7 +201,7 @@ def search(scanner: Scanner, image: Image, k: int) -> Found:
 def scan(stream: Stream, plan: Layout, image: Image) -> Scanned:
     """Put a picture, BGR uint8 `[h, w, 3]`, through the core, its local contrast at every scale. Raises CoreError."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    copies = [contrast.normalise(windows.scaled(grey, size)) for size in plan.scales]
+    copies = [contrast.normalise(copy) for copy in windows.copies(grey, plan.scales)]
     frames = [copies[band.scale][band.top : band.top + band.height] for band in plan.bands]
     return Scanned(plan, copies, stream.scan(frames))
 
@@ -219,7 +219,7 @@ def found(
         seen = follower.update(seen, sequence)
     (height, width), (step_y, step_x), (fx, fy) = scanner.image, scanner.step, plan.factors[0]
     return Found(
-        tuple(_detection(scanner, scanned, row) for row in seen),
+        _detections(scanner, scanned, seen),
         ClassMap(
             scanned.cells(),
             origin=(width / 2 * fx, height / 2 * fy),
@@ -229,26 +229,34 @@ def found(
     )
 
 
-def _detection(scanner: Scanner, scanned: Scanned, seen: np.void) -> Detection:
+def _detections(
+    scanner: Scanner, scanned: Scanned, seen: windows.Detections
+) -> tuple[Detection, ...]:
     """seen: `windows.FOUND` or `tracking.TRACKED`."""
-    digit, scale = int(seen["digit"]), int(seen["scale"])
-    x, y, width, height = (float(length) for length in seen["box"])
-    fx, fy = scanned.plan.factors[scale]
-    copy = scanned.copies[scale]
+    high, wide = scanner.image
+    scale = seen["scale"]
+    sizes = np.array(scanned.plan.scales)[scale]
+    middles = (seen["box"][:, :2] + seen["box"][:, 2:] / 2) / np.array(scanned.plan.factors)[scale]
     # The window around the box's middle, as far inside the picture as it must be to be whole.
-    top, left = (
-        int(np.clip(round(middle / factor - side / 2), 0, length - side))
-        for middle, factor, side, length in (
-            (y + height / 2, fy, scanner.image[0], copy.shape[0]),
-            (x + width / 2, fx, scanner.image[1], copy.shape[1]),
+    corners = np.clip(np.round(middles - (wide / 2, high / 2)), 0, sizes - (wide, high))
+    followed = "track" in (seen.dtype.names or ())
+    return tuple(
+        Detection(
+            box=(x, y, width, height),
+            digit=digit,
+            label=scanner.manifest.geometry.classes[digit],
+            margin=margin,
+            scores=None,
+            view=scanned.copies[at][top : top + high, left : left + wide].copy(),
+            track=track or None,
         )
-    )
-    return Detection(
-        box=(round(x), round(y), round(width), round(height)),
-        digit=digit,
-        label=scanner.manifest.geometry.classes[digit],
-        margin=int(seen["margin"]),
-        scores=None,
-        view=copy[top : top + scanner.image[0], left : left + scanner.image[1]].copy(),
-        track=(int(seen["track"]) or None) if "track" in (seen.dtype.names or ()) else None,
+        for (x, y, width, height), digit, margin, at, (left, top), track in zip(
+            np.round(seen["box"]).astype(int).tolist(),
+            seen["digit"].tolist(),
+            seen["margin"].tolist(),
+            scale.tolist(),
+            corners.astype(int).tolist(),
+            seen["track"].tolist() if followed else [None] * len(seen),
+            strict=True,
+        )
     )

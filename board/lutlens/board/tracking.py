@@ -7,8 +7,7 @@ that a moving digit's box does not lag; its size is smoothed; its class is the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,8 +23,10 @@ detection."""
 
 Tracked = npt.NDArray[np.void]
 """`TRACKED` `[n]`."""
+Indices = npt.NDArray[np.intp]
 
 CLASSES = 256
+LONGEST_WINDOW = 32
 ALPHA, BETA = 0.6, 0.2
 """Shares of a detection's surprise that go into position and velocity."""
 SIZE_SHARE = 0.35
@@ -38,23 +39,23 @@ NEAR = 0.7
 """Nor are boxes, overlapping or not, whose centres are farther apart than this many of their sides."""
 
 
-@dataclass(eq=False)
-class _Track:
-    number: int
-    last: np.void  # the latest detection, FOUND
-    centre: npt.NDArray[np.float64]
-    size: npt.NDArray[np.float64]
-    velocity: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # pixels a frame
-    evidence: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(CLASSES))
-    moves: bool = False  # whether its velocity is known
-    hits: int = 0  # a bit for each of the last updates, the lowest the latest
-    missed: int = 0
-    shown: bool = False
-
-    @property
-    def box(self) -> npt.NDArray[np.float32]:
-        corner = self.centre - self.size / 2
-        return np.concatenate([corner, self.size], dtype=np.float32, casting="same_kind")
+_Tracks = npt.NDArray[np.void]
+_TRACK = np.dtype(
+    [
+        ("number", "<u4"),
+        ("last", FOUND),
+        ("centre", "<f8", 2),
+        ("size", "<f8", 2),
+        ("velocity", "<f8", 2),
+        ("evidence", "<f8", CLASSES),
+        ("moves", "?"),
+        ("hits", "?", LONGEST_WINDOW),
+        ("missed", "<u2"),
+        ("shown", "?"),
+    ]
+)
+"""last: the latest detection. velocity: pixels a frame; moves: whether it is known. hits: whether it was detected in
+the last updates, the latest first."""
 
 
 class Follower(Protocol):
@@ -81,11 +82,9 @@ class Moment:
         """The detections as they are, each with the number of the track that it belongs to. Changes nothing."""
         centres = self.centres + self.velocities * (sequence - self.sequence)
         boxes = np.concatenate([centres - self.sizes / 2, self.sizes], axis=1).astype(np.float32)
-        result = np.zeros(len(detections), TRACKED)
-        for name in FOUND.names or ():
-            result[name] = detections[name]
-        for i, j in _match(boxes, detections).items():
-            result["track"][j] = self.numbers[i]
+        result = _tracked(detections)
+        own, taken = _match(boxes, detections)
+        result["track"][taken] = self.numbers[own]
         return result
 
 
@@ -102,15 +101,17 @@ class Tracker:
         patience: a shown track that is not detected is kept for so many updates, others for `window` ones.
         capacity: at most so many tracks; beyond it, the weakest new detections begin none.
         """
-        if not 1 <= hits <= window <= 32:
-            raise ValueError(f"hits, window: {hits}, {window}; must be 1 <= hits <= window <= 32")
+        if not 1 <= hits <= window <= LONGEST_WINDOW:
+            raise ValueError(
+                f"hits, window: {hits}, {window}; must be 1 <= hits <= window <= {LONGEST_WINDOW}"
+            )
         if patience < 0 or capacity < 1:
             raise ValueError(
                 f"patience, capacity: {patience}, {capacity}; must be at least 0 and 1"
             )
         self._hits, self._window, self._patience, self._capacity = hits, window, patience, capacity
         self.support = 0.0
-        self._tracks: list[_Track] = []
+        self._tracks: _Tracks = np.empty(0, _TRACK)
         self._next = 1
         self._sequence: int | None = None
 
@@ -119,7 +120,7 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all tracks, as for a new source; numbers are not used again."""
-        self._tracks.clear()
+        self._tracks = self._tracks[:0]
         self._sequence = None
 
     def update(self, detections: Detections, sequence: int) -> Tracked:
@@ -133,83 +134,99 @@ class Tracker:
             self.reset()
         frames = 1 if self._sequence is None else sequence - self._sequence
         self._sequence = sequence
-        for track in self._tracks:
-            track.centre = track.centre + track.velocity * frames
-        taken = _match(_boxes(self._tracks), detections)
-        for i, track in enumerate(self._tracks):
-            self._advance(track, detections[taken[i]] if i in taken else None, frames)
-        self._tracks = [track for track in self._tracks if self._lives(track)]
-        used = set(taken.values())
-        for i in range(len(detections)):
-            strong = detections["support"][i] >= self.support
-            if strong and i not in used and len(self._tracks) < self._capacity:
-                self._begin(detections[i])
+        self._tracks["centre"] += frames * self._tracks["velocity"]
+        own, taken = _match(_boxes(self._tracks), detections)
+        self._advance(own, detections[taken], frames)
+        self._tracks = self._tracks[self._alive()]
+        free = np.ones(len(detections), bool)
+        free[taken] = False
+        free &= detections["support"] >= self.support
+        self._begin(detections[free][: self._capacity - len(self._tracks)])
         return self._shown()
 
     def moment(self) -> Moment:
         """The shown tracks as they are now."""
-        shown = [track for track in self._tracks if track.shown]
-        pair = (len(shown), 2)
+        shown = self._tracks[self._tracks["shown"]]
         return Moment(
             self._sequence or 0,
-            np.array([track.number for track in shown], np.int64),
-            np.array([track.centre for track in shown]).reshape(pair),
-            np.array([track.size for track in shown]).reshape(pair),
-            np.array([track.velocity for track in shown]).reshape(pair),
+            shown["number"].astype(np.int64),
+            shown["centre"],
+            shown["size"],
+            shown["velocity"],
         )
 
-    def _advance(self, track: _Track, found: np.void | None, frames: int) -> None:
-        track.hits = (track.hits << 1 | (found is not None)) & ((1 << self._window) - 1)
-        track.evidence *= MEMORY
-        if found is None:
-            track.missed += 1
+    def _advance(self, own: Indices, found: Detections, frames: int) -> None:
+        """The tracks with these indices were detected, the others were not."""
+        tracks = self._tracks
+        tracks["hits"][:, 1:] = tracks["hits"][:, :-1]
+        tracks["hits"][:, 0] = False
+        tracks["evidence"] *= MEMORY
+        tracks["missed"] += 1
+        if not len(own):
             return
-        x, y, width, height = (float(length) for length in found["box"])
-        surprise = np.array([x + width / 2, y + height / 2]) - track.centre
-        track.centre = track.centre + ALPHA * surprise
+        seen = tracks[own]
+        corner, size = np.split(found["box"].astype(np.float64), 2, axis=1)
+        surprise = corner + size / 2 - seen["centre"]
+        seen["centre"] += ALPHA * surprise
         # Two points make the first velocity; from then on surprises correct it.
-        track.velocity = track.velocity + (BETA if track.moves else ALPHA) * surprise / frames
-        track.moves = True
-        track.size = track.size + SIZE_SHARE * (np.array([width, height]) - track.size)
-        track.evidence[found["digit"]] += max(1, int(found["margin"]))
-        track.missed, track.last = 0, found
-        track.shown = track.shown or track.hits.bit_count() >= self._hits
+        share = np.where(seen["moves"], BETA, ALPHA)[:, None]
+        seen["velocity"] += share * surprise / frames
+        seen["moves"] = True
+        seen["size"] += SIZE_SHARE * (size - seen["size"])
+        seen["evidence"][np.arange(len(own)), found["digit"]] += np.maximum(1, found["margin"])
+        seen["missed"], seen["last"] = 0, found
+        seen["hits"][:, 0] = True
+        seen["shown"] |= seen["hits"][:, : self._window].sum(axis=1) >= self._hits
+        tracks[own] = seen
 
-    def _lives(self, track: _Track) -> bool:
-        if not track.shown:
-            return track.hits != 0
+    def _alive(self) -> npt.NDArray[np.bool_]:
+        """Which tracks are kept."""
+        tracks = self._tracks
         # Unseen for farther than its own side: where it is by now nobody knows.
-        x, y, width, height = (float(length) for length in track.last["box"])
-        gone = np.abs(track.centre - (x + width / 2, y + height / 2))
-        return track.missed <= self._patience and bool((gone <= track.size).all())
+        corner, size = np.split(tracks["last"]["box"].astype(np.float64), 2, axis=1)
+        gone = np.abs(tracks["centre"] - (corner + size / 2))
+        known = (tracks["missed"] <= self._patience) & (gone <= tracks["size"]).all(axis=1)
+        candidate = tracks["hits"][:, : self._window].any(axis=1)
+        return np.where(tracks["shown"], known, candidate)
 
-    def _begin(self, found: np.void) -> None:
-        x, y, width, height = (float(length) for length in found["box"])
-        size = np.array([width, height])
-        track = _Track(self._next, found, np.array([x, y]) + size / 2, size)
-        track.evidence[found["digit"]] = max(1, int(found["margin"]))
-        track.hits, track.shown = 1, self._hits == 1
-        self._next += 1
-        self._tracks.append(track)
+    def _begin(self, found: Detections) -> None:
+        if not len(found):
+            return
+        new = np.zeros(len(found), _TRACK)
+        corner, new["size"] = np.split(found["box"].astype(np.float64), 2, axis=1)
+        new["centre"] = corner + new["size"] / 2
+        new["number"] = np.arange(self._next, self._next + len(new))
+        new["evidence"][np.arange(len(new)), found["digit"]] = np.maximum(1, found["margin"])
+        new["last"] = found
+        new["hits"][:, 0], new["shown"] = True, self._hits == 1
+        self._next += len(new)
+        self._tracks = np.concatenate([self._tracks, new])
 
     def _shown(self) -> Tracked:
-        shown = sorted((t for t in self._tracks if t.shown), key=lambda track: track.number)
-        result = np.zeros(len(shown), TRACKED)
-        for row, track in zip(result, shown, strict=True):
-            for name in FOUND.names or ():
-                row[name] = track.last[name]
-            row["box"] = track.box
-            row["digit"] = track.evidence.argmax()
-            row["track"], row["missed"] = track.number, track.missed
+        """In the order of their numbers, as tracks are."""
+        shown = self._tracks[self._tracks["shown"]]
+        result = _tracked(shown["last"])
+        result["box"] = _boxes(shown)
+        result["digit"] = shown["evidence"].argmax(axis=1)
+        result["track"], result["missed"] = shown["number"], shown["missed"]
         return result
 
 
-def _boxes(tracks: Sequence[_Track]) -> Boxes:
-    return np.array([track.box for track in tracks], np.float32).reshape(len(tracks), 4)
+def _tracked(found: Detections) -> Tracked:
+    """Detections as those of tracks without a number."""
+    result = np.zeros(len(found), TRACKED)
+    for name in FOUND.names or ():
+        result[name] = found[name]
+    return result
 
 
-def _match(predicted: Boxes, detections: Detections) -> dict[int, int]:
-    """Index of a predicted box, float32 `[n, 4]`, to that of its detection: the best pairs first."""
+def _boxes(tracks: _Tracks) -> Boxes:
+    corner = tracks["centre"] - tracks["size"] / 2
+    return np.concatenate([corner, tracks["size"]], axis=1, dtype=np.float32, casting="same_kind")
+
+
+def _match(predicted: Boxes, detections: Detections) -> tuple[Indices, Indices]:
+    """Indices of predicted boxes, float32 `[n, 4]`, and those of their detections: the best pairs first."""
     found = detections["box"].astype(np.float32)[None]
     predicted = predicted[:, None]
     likeness = overlaps(predicted, found)
@@ -217,12 +234,10 @@ def _match(predicted: Boxes, detections: Detections) -> dict[int, int]:
         predicted[..., :2] + predicted[..., 2:] / 2 - found[..., :2] - found[..., 2:] / 2
     )
     near = (apart <= NEAR * np.maximum(predicted[..., 2:], found[..., 2:])).all(axis=-1)
-    likeness = np.where(near & (likeness >= MIN_OVERLAP), likeness, 0.0)
+    own, other = np.nonzero(near & (likeness >= MIN_OVERLAP))
+    order = np.argsort(-likeness[own, other], kind="stable")
     pairs: dict[int, int] = {}
-    for flat in np.argsort(-likeness, axis=None, kind="stable"):
-        i, j = divmod(int(flat), len(detections))
-        if likeness[i, j] == 0.0:
-            break
+    for i, j in zip(own[order].tolist(), other[order].tolist(), strict=True):
         if i not in pairs and j not in pairs.values():
             pairs[i] = j
-    return pairs
+    return np.array(list(pairs), np.intp), np.array(list(pairs.values()), np.intp)

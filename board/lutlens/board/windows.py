@@ -47,6 +47,8 @@ grid of its own, and what they agree on counts. That takes 3.4 times the clocks 
 step 2."""
 HEIGHT_STEP = 4
 """Frames are a multiple of so many pixels high, so that windows reach the last row."""
+_TOGETHER = 64
+"""Detections that are held against all others at once: more would take much memory, fewer much time."""
 
 
 def pyramid(
@@ -79,11 +81,20 @@ def pyramid(
     return sizes
 
 
-def scaled(grey: Grey, size: tuple[int, int]) -> Grey:
-    """A picture, uint8 `[h, w]`, in one of the sizes of its pyramid: width and height."""
-    if size == (grey.shape[1], grey.shape[0]):
-        return grey
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+def copies(grey: Grey, sizes: Sequence[tuple[int, int]]) -> list[Grey]:
+    """A picture, uint8 `[h, w]`, in the sizes of its pyramid, the largest first: width and height.
+
+    Halved as often as it can be, then interpolated, as textures are (Williams, "Pyramidal parametrics", SIGGRAPH 1983):
+    a mean over fractions of pixels takes ten times as long and makes nothing better to find.
+    """
+    made = []
+    for width, height in sizes:
+        while grey.shape[1] >= 2 * width and grey.shape[0] >= 2 * height:
+            half = grey.shape[1] // 2, grey.shape[0] // 2
+            grey = np.asarray(cv2.resize(grey, half, interpolation=cv2.INTER_AREA), np.uint8)
+        same = grey.shape == (height, width)
+        made.append(grey if same else np.asarray(cv2.resize(grey, (width, height)), np.uint8))
+    return made
 
 
 def factors(
@@ -95,24 +106,22 @@ def factors(
 
 
 def boxes(
-    windows: Windows, factor: tuple[float, float], step: tuple[int, int], image: tuple[int, int]
+    windows: Windows,
+    factors: tuple[float, float] | npt.NDArray[np.float64],
+    step: tuple[int, int],
+    image: tuple[int, int],
 ) -> Boxes:
     """The expected extent of the digit in each window, float32 `[n, 4]`, in pixels of the picture.
 
-    factor: pixels of the picture for one of this scale's frame, x and y.
+    factors: pixels of the picture for one of the scale's frame, x and y; of all windows or of each, `[n, 2]`.
     step: pixels from one window to the next, y and x; image: a window's height and width.
     """
-    centres = np.stack(
-        [
-            windows["column"] * float(step[1]) + image[1] / 2,
-            windows["row"] * float(step[0]) + image[0] / 2,
-        ],
-        axis=1,
-    )
+    result = np.empty((len(windows), 4), np.float32)
     sides = FIELD * np.array([image[1], image[0]], np.float64)
-    corners = (centres - sides / 2) * factor
-    extents = np.broadcast_to(sides * factor, corners.shape)
-    result: Boxes = np.concatenate([corners, extents], axis=1).astype(np.float32)
+    for axis, name in enumerate(("column", "row")):
+        middle = windows[name] * float(step[1 - axis]) + image[1 - axis] / 2
+        result[:, axis] = (middle - sides[axis] / 2) * np.asarray(factors)[..., axis]
+    result[:, 2:] = sides * factors
     return result
 
 
@@ -120,8 +129,9 @@ def overlaps(a: Boxes, b: Boxes) -> npt.NDArray[np.float32]:
     """Intersection over union, float32; `[..., 4]` with `[..., 4]`, broadcast."""
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=-1)
-    union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - common
+    shared = np.maximum(high - low, 0)
+    common = shared[..., 0] * shared[..., 1]
+    union = a[..., 2] * a[..., 3] + b[..., 2] * b[..., 3] - common
     share: npt.NDArray[np.float32] = np.where(
         union > 0, common / np.maximum(union, 1e-12), 0
     ).astype(np.float32)
@@ -137,20 +147,21 @@ def candidates(
     min_margin: int = 1,
 ) -> Detections:
     """Every window of every scale as a detection by itself, the strongest first. Arguments as of `detections`."""
-    parts = []
-    for scale, (windows, factor) in enumerate(zip(listed, factors, strict=True)):
-        part = np.empty(len(windows), FOUND)
-        part["box"] = boxes(windows, factor, step, image)
-        part["digit"] = scanning.cell_class(windows["cell"])
-        part["scale"] = scale
-        part["margin"] = scanning.cell_margin(windows["cell"])
-        part["score"] = scanning.cell_score(windows["cell"])
-        part["support"] = part["margin"]
-        parts.append(part[part["margin"] >= min_margin])
-    found = np.concatenate(parts) if parts else np.empty(0, FOUND)
+    counts = [len(windows) for windows in listed]
+    everything = np.empty(sum(counts), scanning.WINDOW)
+    for windows, end in zip(listed, np.cumsum(counts).tolist(), strict=True):
+        everything[end - len(windows) : end] = windows
+    found = np.empty(len(everything), FOUND)
+    each = np.repeat(np.asarray(factors, np.float64).reshape(-1, 2), counts, axis=0)
+    found["box"] = boxes(everything, each, step, image)
+    found["digit"] = scanning.cell_class(everything["cell"])
+    found["scale"] = np.repeat(np.arange(len(counts)), counts)
+    found["margin"] = scanning.cell_margin(everything["cell"])
+    found["score"] = scanning.cell_score(everything["cell"])
+    found["support"] = found["margin"]
     # Equal margins: the higher score, then the earlier window.
     order = np.lexsort((-found["score"].astype(np.int32), -found["margin"].astype(np.int32)))
-    ordered: Detections = found[order]
+    ordered: Detections = found[order[found["margin"][order] >= min_margin]]
     return ordered
 
 
@@ -163,27 +174,28 @@ def suppress(found: Detections, *, overlap: float = 0.3, agreement: float = 0.4)
     agreement: those of the kept one's class whose boxes overlap its box at least so much vote on its box.
     """
     box = found["box"].astype(np.float32)
-    centre = box[:, :2] + box[:, 2:] / 2
+    centre, inner = box[:, :2] + box[:, 2:] / 2, box[:, 2:] / 4
     alive = np.ones(len(found), bool)
-    kept = []
-    for i in range(len(found)):
-        if not alive[i]:
-            continue
-        shared = overlaps(box[i], box)
-        distance = np.abs(centre - centre[i]) * 4
-        inside = (distance < np.maximum(box[i, 2:], box[:, 2:])).all(axis=1)
-        same = alive & ((shared > overlap) | inside)
-        voters = np.flatnonzero(
-            same & (found["digit"] == found["digit"][i]) & (shared >= agreement)
-        )
-        alive[same] = False
-        alive[i] = False
-        one = found[i : i + 1].copy()
-        weights = found["margin"][voters].astype(np.float32)
-        one["box"] = weights @ box[voters] / weights.sum()
-        one["support"] = weights.sum()
-        kept.append(one)
-    return np.concatenate(kept) if kept else found[:0].copy()
+    kept: list[int] = []
+    votes: list[npt.NDArray[np.bool_]] = []
+    for first in range(0, len(found), _TOGETHER):
+        some = np.s_[first : first + _TOGETHER, None]
+        shared = overlaps(box[some], box)
+        inside = np.abs(centre - centre[some]) < np.maximum(inner, inner[some])
+        near = (shared > overlap) | inside.all(axis=-1)
+        agreeing = (shared >= agreement) & (found["digit"] == found["digit"][some])
+        for i in range(len(shared)):
+            if not alive[first + i]:
+                continue
+            kept.append(first + i)
+            votes.append(alive & near[i] & agreeing[i])
+            alive &= ~near[i]
+    result: Detections = found[kept]
+    if kept:
+        weights = np.array(votes) * found["margin"].astype(np.float32)
+        result["support"] = weights.sum(axis=1)
+        result["box"] = weights @ box / result["support"][:, None]
+    return result
 
 
 def detections(

@@ -47,10 +47,8 @@ class Scan:
         """What is found in a frame uint8 `[height, width]`, at all scales: `windows.FOUND` `[n]`."""
         sizes = self.pyramid(image)
         listed = [
-            scanning.peaks(
-                self._class_map(windows.scaled(image, size)), self.background, min_margin
-            )
-            for size in sizes
+            scanning.peaks(self._class_map(copy), self.background, min_margin)
+            for copy in windows.copies(image, sizes)
         ]
         factors = windows.factors(sizes[0], sizes)
         return windows.detections(listed, factors, self.step, self.window, min_margin=min_margin)
@@ -64,11 +62,12 @@ class Scan:
     def mistakes(self, scene: Scene) -> Iterator[Grey]:
         """Background that is taken for digits, the worst of each scale: uint8 `[n, height, width]`."""
         height, width = scene.image.shape
-        for size in self.pyramid(scene.image):
+        for image in windows.copies(scene.image, self.pyramid(scene.image)):
+            size = image.shape[1], image.shape[0]
             shrunk = np.tile(np.divide(size, (width, height), dtype=np.float32), 2)
             copy = replace(
                 scene,
-                image=windows.scaled(scene.image, size),
+                image=image,
                 boxes=scene.boxes * shrunk,
                 ink=scene.ink * shrunk,
             )
