@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec
-from lutlens.training.kernels import native
+from lutlens.training.kernels import backends, native
 
 CPU_FLAGS = torch.backends.cpu.get_cpu_capability()
 
@@ -161,6 +161,25 @@ def network_and_input() -> tuple[Network, torch.Tensor, torch.Tensor]:
     )
 
 
+def test_a_batch_that_would_keep_too_much_is_worked_out_in_chunks(monkeypatch):
+    network, x, weights = network_and_input()
+    whole = results(network, x, weights)
+    kept = []
+    forward = native.Program.forward
+
+    def watched(self, x):
+        kept.append(x.shape[1])
+        return forward(self, x)
+
+    monkeypatch.setattr(native.Program, "forward", watched)
+    # A sample keeps 12,966 bytes: 148 of 150 samples fit, which are two chunks of 64.
+    monkeypatch.setattr(native.Program, "memory", 64 * 30_000)
+    parts = results(network, x, weights)
+    assert kept == 2 * [128, 22]
+    assert torch.equal(parts[0], whole[0])
+    assert_equal_but_for_rounding(parts, [t.double() for t in whole], terms=150 * 144)
+
+
 def test_the_number_of_threads_changes_no_bit(mode):
     network, x, weights = network_and_input()
     torch.set_num_threads(1)
@@ -173,7 +192,7 @@ def test_the_number_of_threads_changes_no_bit(mode):
 
 
 def test_the_library_is_built_for_this_processor(mode):
-    library = native.library()
+    library = native.library(mode)
     assert library is not None
     if CPU_FLAGS == "AVX512" and mode == "auto":
         assert library.simd == "avx512"
@@ -183,10 +202,12 @@ def test_the_library_is_built_for_this_processor(mode):
 
 def test_kernels_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("LUTLENS_KERNELS", "off")
-    assert native.library() is None
+    assert backends.program_maker(torch.device("cpu")) is None
     monkeypatch.setenv("LUTLENS_KERNELS", "fast")
-    with pytest.raises(ValueError, match="LUTLENS_KERNELS: 'fast', must be one of auto, avx2, off"):
-        native.library()
+    with pytest.raises(
+        ValueError, match="LUTLENS_KERNELS: 'fast', must be one of auto, avx2, triton, off"
+    ):
+        backends.program_maker(torch.device("cpu"))
 
 
 def test_without_a_compiler_pytorch_takes_over():

@@ -56,10 +56,18 @@ class FixedConnections(nn.Module):
         self.in_features = in_features
         index = random_connections(in_features, nodes, fan_in, generator)
         self.register_buffer("index", index)
+        self._last: tuple[Tensor, int, int, Tensor | None, Tensor] | None = None
 
     def wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
-        """bases, row_of: as in `LutLayer.step`."""
-        return Wiring(bases, _rows(self.index, row_of))
+        """bases, row_of: as in `LutLayer.step`.
+
+        The same offsets, as the same tensor, until `index` or `row_of` are others: by that kernels
+        know that what they have found out about them still holds.
+        """
+        index, known = self.index, self._last
+        if known is None or known[0] is not index or known[1:3] != (index._version, id(row_of)):
+            self._last = known = index, index._version, id(row_of), row_of, _rows(index, row_of)
+        return Wiring(bases, known[-1])
 
 
 class LearnedConnections(nn.Module):

@@ -1,18 +1,22 @@
 """Layers and pools one after another: what a network comes down to, and who computes it.
 
 A program runs on rows of activations, `[row, batch]`, in plain PyTorch or, where they can serve,
-by the C++ kernels in one go.
+by kernels of our own in one go.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from lutlens.training.kernels import native
+from lutlens.training.kernels import backends
 from lutlens.training.nodes import Lookup, NodeModel, Wiring
 from torch import Tensor
+
+CHUNK = 64
+"""Samples: a batch that is too large for its memory is cut into chunks of multiples of this."""
 
 
 class LayerStep(NamedTuple):
@@ -39,15 +43,15 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
 
     rows: float `[rows, batch]`, or uint8 bits.
     """
-    library = _library_for(rows, steps)
-    if library is not None:
+    make = backends.program_maker(rows.device) if _kernels_can(rows, steps) else None
+    if make is not None:
         parameters = [
             parameter
             for step in steps
             if isinstance(step, LayerStep)
             for parameter in (step.tables.contiguous(), step.wiring.scores)
         ]
-        y: Tensor = _Native.apply(rows, library, steps, *parameters)  # type: ignore[no-untyped-call]
+        y: Tensor = _Compiled.apply(rows, make(len(rows)), steps, *parameters)  # type: ignore[no-untyped-call]
         return y
     if not rows.is_floating_point():
         rows = rows.to(torch.get_default_dtype())
@@ -60,26 +64,24 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
     return rows
 
 
-def _library_for(rows: Tensor, steps: Sequence[Step]) -> native.Library | None:
-    """The C++ kernels, if they know all that is asked for."""
-    known = rows.device.type == "cpu" and rows.dtype in (torch.float32, torch.uint8)
-    for step in steps:
-        known = known and isinstance(step.model, Lookup)
-        if isinstance(step, LayerStep):
-            known = known and step.tables.dtype == torch.float32
-    return native.library() if known else None
+def _kernels_can(rows: Tensor, steps: Sequence[Step]) -> bool:
+    return rows.dtype in (torch.float32, torch.uint8) and all(
+        isinstance(step.model, Lookup)
+        and (isinstance(step, PoolStep) or step.tables.dtype == torch.float32)
+        for step in steps
+    )
 
 
-class _Native(torch.autograd.Function):
+class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         rows: Tensor,
-        library: native.Library,
+        program: backends.Program,
         steps: Sequence[Step],
         *parameters: Tensor | None,
     ) -> Tensor:
-        program = native.Program(library, len(rows))
+        outputs = len(rows)  # signals kept of a sample, a byte each
         all_tables = iter(parameters[::2])
         for step in steps:
             if isinstance(step, LayerStep):
@@ -89,10 +91,20 @@ class _Native(torch.autograd.Function):
                 program.add_layer(
                     wiring.bases, wiring.offsets, wiring.candidates, tables, step.model.smooth
                 )
+                outputs += len(wiring.bases) * len(wiring.offsets)
             else:
                 program.add_pool(step.shape, step.size)
-        y, kept = program.forward(rows)
+                outputs += math.prod(step.shape) // math.prod(step.size)
         ctx.program = program
+        ctx.chunk = max(CHUNK, program.memory // outputs // CHUNK * CHUNK)
+        # Of a larger batch only the input is kept, and the rest worked out again on the way back.
+        chunks = rows.split(ctx.chunk, dim=1)
+        if len(chunks) > 1:
+            kept = [rows]
+            y = torch.cat([program.forward(chunk)[0] for chunk in chunks], dim=1)
+        else:
+            y, kept = program.forward(rows)
+        ctx.kept = len(kept)
         # Tables too: the way back reads them, and autograd notices if they are changed meanwhile.
         ctx.save_for_backward(*kept, *parameters[::2])
         return y
@@ -100,6 +112,18 @@ class _Native(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_rows, *wanted = ctx.needs_input_grad[:1] + ctx.needs_input_grad[3:]
-        kept = list(ctx.saved_tensors[:2])
-        to_rows, results = ctx.program.backward(kept, gradient, to_rows, wanted)
-        return to_rows, None, None, *results
+        kept = ctx.saved_tensors[: ctx.kept]
+        program: backends.Program = ctx.program
+        if gradient.shape[1] <= ctx.chunk:
+            to_rows, results = program.backward(kept, gradient, to_rows, wanted)
+            return to_rows, None, None, *results
+        parts, sums = [], [None] * len(wanted)
+        pairs = zip(kept[0].split(ctx.chunk, dim=1), gradient.split(ctx.chunk, dim=1), strict=True)
+        for chunk, part in pairs:
+            to_chunk, results = program.backward(program.forward(chunk)[1], part, to_rows, wanted)
+            parts.append(to_chunk)
+            sums = [
+                one if total is None else total + one
+                for total, one in zip(sums, results, strict=True)
+            ]
+        return torch.cat(parts, dim=1) if to_rows else None, None, None, *sums

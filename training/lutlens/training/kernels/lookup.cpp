@@ -1,162 +1,19 @@
-// Binary look-up nodes with a smoothed gradient, forward and backward; the definition is in reference.py.
-//
-// Pin j of node n at position p reads row bases[p] + offsets[n][j]; a layer's output row is position * nodes + node. So a
-// convolution is the same kernel, without unfolding its input. tables are [node][2**fan_in].
+// Layers of look-up nodes: forward, and backward where there is one position; for several, convolution.cpp.
 
-#include <algorithm>
-#include <cstdint>
 #include <numeric>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
-#include "step.h"
-#include "table.h"
-#include "threads.h"
+#include "node.h"
 
 namespace {
 
-constexpr int64_t NODES = 32;  // nodes of a task: their histograms and gradients fill half of a first-level cache
-
-struct Layer : Step {
-    int64_t tiles;
-
-    int64_t input(int64_t tile, int64_t position, int32_t offset) const {
-        return (tile * inputs + bases[position] + offset) * TILE;
-    }
-    int64_t output(int64_t tile, int64_t position, int64_t node) const {
-        return ((tile * positions + position) * nodes + node) * TILE;
-    }
-    int64_t blocks() const { return (nodes + NODES - 1) / NODES; }
-    template <class Body> void for_each_node(int64_t block, Body&& body) const {
-        for (int64_t n = block * NODES; n < std::min(nodes, (block + 1) * NODES); n++) body(n);
-    }
-};
-
-// The index of slopes is a part of it: table.h.
-Ints address_twice(const uint8_t* signals) {
-    const Ints signal = widen(signals);
-    return either(both(signal, ENTRIES - 1), shift_left<6>(signal));
-}
-
-template <size_t... J> struct Pins {
-    static constexpr int COUNT = sizeof...(J);
-
-    static void forward(const Layer& layer, int64_t tile, int64_t p, int64_t n, const uint8_t* x, uint64_t bits,
-                        uint8_t* y) {
-        const uint8_t* pins[] = {x + layer.input(tile, p, layer.offsets[n * COUNT + J])...};
-        const BitTable table(bits);
-        uint8_t* out = y + layer.output(tile, p, n);
-        for (int b = 0; b < TILE; b += BYTES) {
-            Bytes a{};
-            ((a = either_bytes(a, both_bytes(shift_bytes_right<7 - J>(load_bytes(pins[J] + b)), 1 << J))), ...);
-            store_bytes(out + b, either_bytes(a, table[a]));
-        }
-    }
-
-    // Samples [begin, end) of a tile.
-    static void input_gradient(const Layer& layer, int64_t tile, int begin, int end, const float* gradient,
-                               const uint8_t* y, const float* slopes, float* to_x) {
-        for (int64_t p = 0; p < layer.positions; p++) {
-            for (int64_t n = 0; n < layer.nodes; n++) {
-                const float* d = slopes + n * COUNT * SLOPES;
-                const FloatTable tables[] = {FloatTable(d + J * SLOPES)...};
-                float* pins[] = {to_x + layer.input(tile, p, layer.offsets[n * COUNT + J])...};
-                const int64_t out = layer.output(tile, p, n);
-                for (int b = begin; b < end; b += LANES) {
-                    const Ints twice = address_twice(y + out + b);
-                    const Floats g = load(gradient + out + b);
-                    (store(pins[J] + b, fma(g, tables[J][shift_right<J + 1>(twice)], load(pins[J] + b))), ...);
-                }
-            }
-        }
-    }
-
-    template <int K>
-    static void score_gradient(const Layer& layer, int64_t n, const float* gradient, const uint8_t* y,
-                               const float* slopes, const uint8_t* x) {
-        const FloatTable table(slopes + (n * COUNT + K) * SLOPES);
-        const int32_t* candidates = layer.candidates + (n * COUNT + K) * layer.candidate_count;
-        float* to_scores = layer.to_scores + (n * COUNT + K) * layer.candidate_count;
-        for (int64_t tile = 0; tile < layer.tiles; tile++) {
-            for (int64_t p = 0; p < layer.positions; p++) {
-                const int64_t out = layer.output(tile, p, n);
-                Floats g[TILE / LANES], total = broadcast(0);
-                for (int i = 0; i < TILE / LANES; i++) {
-                    const Ints twice = address_twice(y + out + i * LANES);
-                    g[i] = mul(load(gradient + out + i * LANES), table[shift_right<K + 1>(twice)]);
-                    total = add(total, g[i]);
-                }
-                const float all = sum(total);
-                for (int64_t c = 0; c < layer.candidate_count; c++) {
-                    const uint8_t* signals = x + layer.input(tile, p, candidates[c]);
-                    Floats product = broadcast(0);
-                    for (int i = 0; i < TILE / LANES; i++)
-                        product = fma(to_floats(shift_right<7>(widen(signals + i * LANES))), g[i], product);
-                    to_scores[c] += 2 * sum(product) - all;
-                }
-            }
-        }
-    }
-
-    template <class... Arguments> static void score_gradients(Arguments... arguments) {
-        (score_gradient<J>(arguments...), ...);
-    }
-};
-
-template <size_t... J> Pins<J...> make_pins(std::index_sequence<J...>) { return {}; }
-
-// Calls body(Pins<0, ..., fan_in - 1>) for a fan-in of 1 to 6.
-template <class Body> void for_fan_in(int64_t fan_in, Body&& body) {
-    switch (fan_in) {
-        case 1: return body(make_pins(std::make_index_sequence<1>{}));
-        case 2: return body(make_pins(std::make_index_sequence<2>{}));
-        case 3: return body(make_pins(std::make_index_sequence<3>{}));
-        case 4: return body(make_pins(std::make_index_sequence<4>{}));
-        case 5: return body(make_pins(std::make_index_sequence<5>{}));
-        default: return body(make_pins(std::make_index_sequence<6>{}));
-    }
-}
-
-using Histogram = float[ENTRIES];
-
-// A tile of COUNT nodes. Scalar: a scatter has to be taken apart by address anyway. Several nodes in turn, so that a sum
-// need not wait for the one before it.
-template <int COUNT> void add_by_address(const float* g, const uint8_t* y, Histogram* histograms) {
-    for (int b = 0; b < TILE; b += 8) {
-        uint64_t eight[COUNT];
-        for (int k = 0; k < COUNT; k++) {
-            std::memcpy(&eight[k], y + k * TILE + b, 8);
-            eight[k] &= 0x3f3f3f3f3f3f3f3f;
-        }
-        for (int i = 0; i < 8; i++)
-            for (int k = 0; k < COUNT; k++) histograms[k][eight[k] >> (8 * i) & 255] += g[k * TILE + b + i];
-    }
-}
-
-// gradients(tile, position, node, count) gives those of `count` nodes, [node][64].
+// gradients(tile, node, count) gives those of `count` nodes, [node][64].
 template <class Gradients>
 void table_gradient(const Layer& layer, int64_t block, const uint8_t* y, Gradients&& gradients) {
     alignas(64) Histogram histograms[NODES] = {};
     const int64_t first = block * NODES, count = std::min(NODES, layer.nodes - first);
     for (int64_t tile = 0; tile < layer.tiles; tile++)
-        for (int64_t p = 0; p < layer.positions; p++) {
-            const float* g = gradients(tile, p, first, count);
-            const uint8_t* signals = y + layer.output(tile, p, first);
-            int64_t n = 0;
-            for (; n + 4 <= count; n += 4) add_by_address<4>(g + n * TILE, signals + n * TILE, histograms + n);
-            for (; n < count; n++) add_by_address<1>(g + n * TILE, signals + n * TILE, histograms + n);
-        }
-    const int64_t entries = int64_t{1} << layer.fan_in;
-    for (int64_t n = 0; n < count; n++) {
-        Table total(histograms[n]);
-        if (layer.smooth) total.smooth();
-        alignas(64) float all[ENTRIES];
-        total.store_to(all);
-        float* to_table = layer.to_tables + (first + n) * entries;
-        std::copy(all, all + entries, to_table);
-        for (int64_t k = entries; k < ENTRIES; k++) to_table[k & (entries - 1)] += all[k];
-    }
+        add_by_address(count, gradients(tile, first, count), y + layer.output(tile, 0, first), histograms);
+    for (int64_t n = 0; n < count; n++) store_table_gradient(layer, first + n, histograms[n]);
 }
 
 // The pins that read a row, of a layer with one position.
@@ -206,21 +63,6 @@ std::vector<uint64_t> harden(const Layer& layer, int64_t threads) {
     return bits;
 }
 
-// D_j of all nodes, [node][fan_in][32].
-FloatArray all_slopes(const Layer& layer, int64_t threads) {
-    FloatArray slopes = float_array(layer.nodes * layer.fan_in * SLOPES);
-    Pool::run(threads, layer.blocks(), [&](int64_t block) {
-        layer.for_each_node(block, [&](int64_t n) {
-            alignas(64) float all[6 * SLOPES];
-            Table table = Table::repeated(layer.tables + (n << layer.fan_in), 1 << layer.fan_in);
-            table.smooth();
-            table.slopes_to(all);
-            std::copy(all, all + layer.fan_in * SLOPES, &slopes[n * layer.fan_in * SLOPES]);
-        });
-    });
-    return slopes;
-}
-
 }  // namespace
 
 void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads) {
@@ -233,13 +75,15 @@ void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y
             const int64_t tile = task / blocks / layer.positions, p = task / blocks % layer.positions;
             const int64_t first = blocks == 1 ? 0 : task % blocks * NODES;
             const int64_t last = blocks == 1 ? layer.nodes : std::min(layer.nodes, first + NODES);
-            for (int64_t n = first; n < last; n++) pins.forward(layer, tile, p, n, x, bits[n], y);
+            const uint8_t* in = x + layer.input(tile, p, 0);
+            uint8_t* out = y + layer.output(tile, p, 0);
+            for (int64_t n = first; n < last; n++) pins.forward(layer, n, in, bits[n], out);
         });
     });
 }
 
 // No sum's order depends on the number of threads.
-void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* y, const float* gradient, float* to_x,
+void dense_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* y, const float* gradient, float* to_x,
                     int64_t threads) {
     const Layer layer{step, tiles};
     const auto slopes = to_x || layer.to_scores ? all_slopes(layer, threads) : nullptr;
@@ -250,24 +94,29 @@ void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uin
     for_fan_in(layer.fan_in, [&](auto pins) {
         Pool::run(threads, input_tasks + layer.blocks(), [&](int64_t task) {
             if (task < input_tasks) {
-                const int64_t tile = task / parts;
+                const int64_t tile = task / parts, out = layer.output(tile, 0, 0);
                 const int begin = static_cast<int>(task % parts * (TILE / parts));
                 const int end = begin + static_cast<int>(TILE / parts);
                 for (int64_t r = tile * layer.inputs; r < (tile + 1) * layer.inputs; r++)
                     std::fill(to_x + r * TILE + begin, to_x + r * TILE + end, 0.0f);
-                pins.input_gradient(layer, tile, begin, end, gradient, y, slopes.get(), to_x);
+                pins.input_gradient(layer, begin, end, gradient + out, y + out, slopes.get(),
+                                    to_x + layer.input(tile, 0, 0));
                 return;
             }
             const int64_t block = task - input_tasks;
             if (layer.to_tables)
-                table_gradient(layer, block, y, [&](int64_t tile, int64_t p, int64_t n, int64_t) {
-                    return gradient + layer.output(tile, p, n);
+                table_gradient(layer, block, y, [&](int64_t tile, int64_t n, int64_t) {
+                    return gradient + layer.output(tile, 0, n);
                 });
             if (layer.to_scores)
                 layer.for_each_node(block, [&](int64_t n) {
                     const int64_t count = layer.fan_in * layer.candidate_count;
                     std::fill_n(layer.to_scores + n * count, count, 0.0f);
-                    pins.score_gradients(layer, n, gradient, y, slopes.get(), x);
+                    for (int64_t tile = 0; tile < tiles; tile++) {
+                        const int64_t out = layer.output(tile, 0, 0);
+                        pins.score_gradients(layer, n, gradient + out, y + out, slopes.get(),
+                                             x + layer.input(tile, 0, 0), layer.to_scores);
+                    }
                 });
         });
     });
@@ -280,7 +129,7 @@ void table_gradient_through(const Step& upper_step, const Step& step, int64_t ti
     const Readers readers(upper);
     Pool::run(threads, layer.blocks(), [&](int64_t block) {
         alignas(64) float rows[NODES * TILE];
-        table_gradient(layer, block, y, [&](int64_t tile, int64_t, int64_t first, int64_t count) {
+        table_gradient(layer, block, y, [&](int64_t tile, int64_t first, int64_t count) {
             for (int64_t n = 0; n < count; n++)
                 collect_input_gradient(upper, readers, tile, first + n, gradient, upper_y, slopes.get(),
                                        rows + n * TILE);

@@ -1,13 +1,8 @@
-"""The kernels in C++: compiled for this machine's processor when they are first needed.
-
-LUTLENS_KERNELS: "auto" (the default) uses them for tensors on the CPU, "avx2" the same without
-AVX-512, "off" leaves everything to PyTorch.
-"""
+"""The kernels in C++: compiled for this machine's processor when they are first needed."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import warnings
 from collections.abc import Sequence
@@ -19,9 +14,11 @@ from lutlens.host.compilation import CompilationError, build_shared_library
 from torch import Tensor, nn
 
 _SOURCES = (
+    "convolution.cpp",
     "lookup.cpp",
     "maps.cpp",
     "program.cpp",
+    "node.h",
     "simd.h",
     "step.h",
     "table.h",
@@ -31,8 +28,7 @@ _FLAGS = ["-std=c++20", "-O3", "-march=native", "-pthread", "-w"]
 if platform.machine() in ("x86_64", "AMD64"):
     # GCC would copy tables in halves, and a load of the whole then has to wait for both.
     _FLAGS.append("-mprefer-vector-width=512")
-_MODES = {"auto": (), "avx2": ("-mno-avx512f",), "off": None}
-
+_MODES = {"auto": (), "avx2": ("-mno-avx512f",)}
 
 # Arguments of each function: p for a pointer, i for an integer. The number of threads comes last.
 _SIGNATURES = {
@@ -81,22 +77,20 @@ class Library:
         self._functions[name](*values, torch.get_num_threads())
 
 
-def library() -> Library | None:
-    """The library, or None where it is switched off or cannot be built (which is said once)."""
-    return _library(os.environ.get("LUTLENS_KERNELS", "auto"))
-
-
 @lru_cache
-def _library(mode: str) -> Library | None:
+def library(mode: str = "auto") -> Library | None:
+    """The library, or None where it cannot be built (which is said once).
+
+    mode: "auto" for all that the processor has, "avx2" for that without AVX-512; others have none.
+    """
     if mode not in _MODES:
-        raise ValueError(f"LUTLENS_KERNELS: {mode!r}, must be one of {', '.join(_MODES)}")
-    extra = _MODES[mode]
-    if extra is None:
         return None
     folder = resources.files(__package__)
     sources = {name: (folder / name).read_text(encoding="utf-8") for name in _SOURCES}
     try:
-        return Library(str(build_shared_library(sources, [*_FLAGS, *extra], "lutlens-kernels")))
+        return Library(
+            str(build_shared_library(sources, [*_FLAGS, *_MODES[mode]], "lutlens-kernels"))
+        )
     except (CompilationError, OSError) as error:
         warnings.warn(f"training without C++ kernels, many times slower: {error}", stacklevel=2)
         return None
@@ -127,10 +121,9 @@ def _untile(x: Tensor, batch: int) -> Tensor:
 
 
 class Program:
-    """Layers and pools one after another, for one forward and one backward pass.
+    """A `backends.Program`. rows: those of the first step's input."""
 
-    rows: those of the first one's input.
-    """
+    memory = 512 << 20
 
     def __init__(self, library: Library, rows: int) -> None:
         self._library, self._rows = library, rows
@@ -145,11 +138,6 @@ class Program:
         tables: Tensor,
         smooth: bool,
     ) -> None:
-        """Look-up nodes.
-
-        bases, offsets, candidates: as in `reference`; tables `[nodes, 2**fan_in]`.
-        smooth: look up the smoothed table.
-        """
         (positions,), (nodes, fan_in) = bases.shape, offsets.shape
         step = self._add(positions * nodes)
         step.nodes, step.fan_in, step.positions, step.smooth = nodes, fan_in, positions, smooth
@@ -159,15 +147,11 @@ class Program:
             step.candidates, step.candidate_count = self._pointer(candidates), candidates.shape[2]
 
     def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int]) -> None:
-        """OR over blocks of `size` positions of a map of `shape` (height, width, channels)."""
         step = self._add((shape[0] // size[0]) * (shape[1] // size[1]) * shape[2])
         step.height, step.width, step.channels = shape
         step.block_rows, step.block_columns = size
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Bits, `[rows, batch]` of any dtype, to float32 `[rows of the last step, batch]`; and what
-        `backward` needs.
-        """
         batch = x.shape[1]
         tiles = tile(self._library, x)
         outputs = sum(step.outputs for step in self._steps)
@@ -177,11 +161,8 @@ class Program:
         return y, [tiles, signals]
 
     def backward(
-        self, kept: list[Tensor], gradient: Tensor, rows_wanted: bool, wanted: Sequence[bool]
+        self, kept: Sequence[Tensor], gradient: Tensor, rows_wanted: bool, wanted: Sequence[bool]
     ) -> tuple[Tensor | None, list[Tensor | None]]:
-        """The gradient of x, and those of tables, scores, tables, scores ... of all layers, each if
-        it is wanted.
-        """
         results: list[Tensor | None] = []
         layers = [step for step in self._steps if step.nodes]
         for step, to_tables, to_scores in zip(layers, wanted[::2], wanted[1::2], strict=True):

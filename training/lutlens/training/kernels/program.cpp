@@ -5,6 +5,7 @@
 #endif
 
 #include <algorithm>
+#include <vector>
 
 #include "simd.h"
 #include "step.h"
@@ -58,8 +59,11 @@ void lutlens_backward(const Step* steps, int64_t count, int64_t samples, const u
     const int64_t tiles = tiles_of(samples);
     const Step* first = steps;
     while (!to_x && !first->to_tables && !first->to_scores) first++;
-    const uint8_t* y = signals;
-    for (const Step* step = steps; step < steps + count - 1; step++) y += tiles * step->outputs * TILE;
+    std::vector<const uint8_t*> all = {x};  // signals: input, then all outputs
+    for (const Step* step = steps; step < steps + count; step++) {
+        all.push_back(signals);
+        signals += tiles * step->outputs * TILE;
+    }
 
     const int64_t rows = steps[count - 1].outputs;
     FloatArray current = float_array(tiles * rows * TILE);
@@ -67,20 +71,24 @@ void lutlens_backward(const Step* steps, int64_t count, int64_t samples, const u
         std::fill(std::copy(gradient + in, gradient + in + part, &current[out]), &current[out] + TILE, 0.0f);
     });
     for (const Step* step = steps + count - 1; step >= first; step--) {
-        const uint8_t* in = step == steps ? x : y - tiles * step[-1].outputs * TILE;
+        const Step* top = step;
+        if (top->positions > 1)
+            while (step > first && reads_own_position(*step, step[-1])) step--;
+        const uint8_t* const* in = &all[step - steps];
         const bool dense = step > steps && step->positions == 1 && step[-1].positions == 1;
         if (dense && step == first + 1 && !to_x && !first->to_scores) {
-            layer_backward(*step, tiles, in, y, current.get(), nullptr, threads);
-            table_gradient_through(*step, *first, tiles, y, in, current.get(), threads);
+            dense_backward(*step, tiles, in[0], in[1], current.get(), nullptr, threads);
+            table_gradient_through(*step, *first, tiles, in[1], in[0], current.get(), threads);
             return;
         }
         FloatArray next = step > first ? float_array(tiles * step->inputs * TILE) : nullptr;
         float* to_in = step > first ? next.get() : to_x;
-        if (step->nodes)
-            layer_backward(*step, tiles, in, y, current.get(), to_in, threads);
+        if (!step->nodes)
+            pool_backward(*step, tiles, in[0], current.get(), to_in, threads);
+        else if (step->positions == 1)
+            dense_backward(*step, tiles, in[0], in[1], current.get(), to_in, threads);
         else
-            pool_backward(*step, tiles, in, current.get(), to_in, threads);
-        y = in;
+            convolution_backward(step, top - step + 1, tiles, in, current.get(), to_in, threads);
         current = std::move(next);
     }
 }

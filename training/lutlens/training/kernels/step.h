@@ -18,9 +18,16 @@ struct Step {
 void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads);
 void pool_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads);
 
-// The gradient of the output y to those of the tables, of the scores and, unless it is null, of x.
-void layer_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* y, const float* gradient, float* to_x,
+// The gradient of the output y to those of the tables, of the scores and, unless it is null, of x; of a layer with one
+// position.
+void dense_backward(const Step& step, int64_t tiles, const uint8_t* x, const uint8_t* y, const float* gradient, float* to_x,
                     int64_t threads);
+// Whether two layers of several positions can go backward together: each position of the upper one reads that position of
+// the lower one.
+bool reads_own_position(const Step& upper, const Step& lower);
+// The same for `count` such layers, one upon the other. signals: the x of the first, then the y of all.
+void convolution_backward(const Step* steps, int64_t count, int64_t tiles, const uint8_t* const* signals,
+                          const float* gradient, float* to_x, int64_t threads);
 // The gradient of the upper step's output to that of the tables of the layer below, both of one position: the layer's own
 // output gradient, in a dense network the largest array of all, is never stored.
 void table_gradient_through(const Step& upper, const Step& step, int64_t tiles, const uint8_t* upper_y, const uint8_t* y,
