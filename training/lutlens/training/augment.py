@@ -10,11 +10,13 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from lutlens.training.data import Labelled
+from lutlens.training.data import Int64, Labelled
+
+T = TypeVar("T", covariant=True)
 
 _ORDER, _BATCH = 0, 1
 """Streams of randomness: the order of an epoch's images; what happens to a batch."""
@@ -35,8 +37,18 @@ class Batch:
     labels: npt.NDArray[np.int64]
 
 
+class Steps(Protocol[T]):
+    """Something for every step."""
+
+    def __getitem__(self, step: int) -> T: ...
+
+
 class BatchSource(Protocol):
     """What a training takes its batches from."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch."""
 
     @property
     def per_epoch(self) -> int:
@@ -63,36 +75,50 @@ class Batches:
     """Batches of a training set, any step of them on demand: a `BatchSource`.
 
     An epoch is a permutation of the images; what does not fill its last batch is left out of it.
+
+    padded: uint8 `[n, height + 2 * shift, width + 2 * shift(, 3)]`; labels: int64 `[n]`.
+
+    What is done to images here `lutlens.training.feeding.Resident` does on a CUDA device.
     """
 
     def __init__(self, data: Labelled, batch_size: int, *, seed: int, shift: int) -> None:
         """shift: images move by up to so many pixels along both axes, uniformly; zeros move in."""
-        self._labels = data.labels
+        self.labels = data.labels
         shape = data.images.shape[1:]
         padding = ((0, 0), (shift, shift), (shift, shift), (0, 0))
-        padded = np.pad(data.images, padding[: data.images.ndim])
+        self.padded = np.pad(data.images, padding[: data.images.ndim])
         # [n, 2 * shift + 1, 2 * shift + 1, height, width(, 3)], a view: every shift of every image.
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (1, *shape))
+        windows = np.lib.stride_tricks.sliding_window_view(self.padded, (1, *shape))
         self._windows = windows.squeeze(axis=tuple(range(3, 2 + len(shape))))
-        self._batch_size = min(batch_size, len(data))
+        self.batch_size = min(batch_size, len(data))
         self._seed = seed
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
 
     @property
     def per_epoch(self) -> int:
         """Batches in an epoch."""
-        return len(self._labels) // self._batch_size
+        return len(self.labels) // self.batch_size
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width, without the padding."""
+        return self._windows.shape[3], self._windows.shape[4]
 
     def __getitem__(self, step: int) -> Batch:
+        choice = self.choice(step)
+        return Batch(self._windows[choice], self.labels[choice[0]])
+
+    def choice(self, step: int) -> tuple[Int64, Int64, Int64]:
+        """Of every image of a step's batch, its index and its corner in `padded`, y and x."""
         epoch, position = divmod(step, self.per_epoch)
         if self._order is None or self._order[0] != epoch:
             random = np.random.default_rng((self._seed, _ORDER, epoch))
-            self._order = epoch, random.permutation(len(self._labels))
-        images = self._order[1][position * self._batch_size : (position + 1) * self._batch_size]
+            self._order = epoch, random.permutation(len(self.labels))
+        images = self._order[1][position * self.batch_size : (position + 1) * self.batch_size]
         random = np.random.default_rng((self._seed, _BATCH, step))
         shifts = self._windows.shape[1]
         dy, dx = random.integers(0, shifts, (2, len(images)))
-        return Batch(self._windows[images, dy, dx], self._labels[images])
+        return images, dy, dx
 
     def review(self, epoch: int, progress: float, score: Callable[[], ScoreFrame]) -> bool:
         """Whatever the network does, the images stay the same."""
@@ -105,12 +131,12 @@ class Batches:
         pass
 
 
-def prefetch(batches: BatchSource, first: int, depth: int = 4) -> Generator[Batch]:
-    """Batches from step `first` on, made ahead in a thread that ends with the iterator."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+def prefetch(batches: Steps[T], first: int, depth: int = 4) -> Generator[T]:
+    """Those from step `first` on, made ahead in a thread that ends with the iterator."""
+    ready: queue.Queue[T | BaseException] = queue.Queue(depth)
     done = threading.Event()
 
-    def put(item: Batch | BaseException) -> None:
+    def put(item: T | BaseException) -> None:
         while not done.is_set():
             try:
                 ready.put(item, timeout=0.1)

@@ -7,14 +7,15 @@ file is executed on reading.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from lutlens.board.files import write_atomically
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 _HEADER = "lutlens-checkpoint"
@@ -58,19 +59,25 @@ class Checkpoint:
         for index, state in self.optimizer.items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
         # A model and its best so far may share memory, which the format does not allow.
-        tensors = {name: t.detach().clone().contiguous() for name, t in tensors.items()}
+        tensors = {
+            name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()
+        }
         data = save(tensors, metadata={_HEADER: self.progress.model_dump_json()})
         write_atomically(path, data)
 
     @classmethod
     def load(cls, path: Path, run: str) -> Checkpoint:
         """Read the file of the training `run`. Raises CheckpointError."""
+        return cls.parse(read(path), path, run)
+
+    @classmethod
+    def parse(cls, data: bytes, path: Path, run: str) -> Checkpoint:
+        """Make sense of the file's bytes, its tensors on the CPU. Raises CheckpointError."""
         try:
-            with safe_open(path, framework="pt") as file:
-                header = (file.metadata() or {}).get(_HEADER, "")
-                progress = Progress.model_validate_json(header)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValidationError) as error:
+            tensors = load(data)  # checks the header's length, among all else
+            metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+            progress = Progress.model_validate_json(metadata.get(_HEADER, ""))
+        except (SafetensorError, LookupError, ValidationError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(f"{path}: not a readable checkpoint ({reason})") from error
         if progress.run != run:
@@ -90,6 +97,16 @@ class Checkpoint:
         return cls(progress, parts["model"], parts["best"], optimizer, parts["batches"])
 
 
+def read(path: Path) -> bytes:
+    """A checkpoint's bytes. Raises CheckpointError."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: does not exist, there is nothing to resume") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint ({error})") from error
+
+
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
     """The tensors of an optimizer's state, by parameter index."""
     return dict(optimizer.state_dict()["state"])
@@ -98,5 +115,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Ten
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]
 ) -> None:
-    """Put tensors back into an optimizer with the same parameters; its groups' settings stay."""
+    """Put tensors back into an optimizer with the same parameters, on whatever device those are; its
+    groups' settings stay.
+    """
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

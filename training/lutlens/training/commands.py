@@ -19,14 +19,16 @@ from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
-from lutlens.training.backgrounds import generated, photographs
+from lutlens.training.backgrounds import generated, photographs, plain
 from lutlens.training.data import DataSet
+from lutlens.training.devices import DeviceName
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import Evaluation
 from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
+from lutlens.training.parallel import working_team
 from lutlens.training.publish import publish
-from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, scan
+from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, finder
 from lutlens.training.test_set import check_fit, load_for, of_network
 from rich.console import Console
 from rich.progress import (
@@ -80,6 +82,9 @@ def train(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")
     ] = None,
+    device: Annotated[
+        DeviceName, typer.Option(help="Where to train; `auto`: a CUDA device if there is one.")
+    ] = DeviceName.auto,
     json_output: JsonOption = False,
 ) -> None:
     """Train a network of LUTs and write it as a lutnet.
@@ -91,6 +96,9 @@ def train(
 
     Ctrl-C stops after the step at hand and writes the best network so far; it is not measured on
     test images. The exit status is then 130.
+
+    Several processes, on one machine or more, train one network if torchrun starts them; each takes a
+    share of every batch, on a CUDA device of its own if there are any.
 
     Your own data: a folder with a folder of images for each class (or `train` and `test` with such
     folders), or an .npz file with `images` uint8 [n, height, width] or [n, height, width, 3] and
@@ -104,29 +112,32 @@ def train(
         lutlens train digits --seed 7 --out build/seven.lutnet
         lutlens train digits --data my-letters/ --epochs 20
         lutlens recipes digits > mine.toml; lutlens train mine.toml
+        torchrun --nproc-per-node 2 --no-python lutlens train digits
     """
     if epochs is not None and minutes is not None:
         raise typer.BadParameter("give --epochs or --minutes, not both")
     if threads is not None:
         torch.set_num_threads(threads)
-    console = Console(stderr=True)
     chosen = recipes.recipe(recipe)
     out = out or BUILD / f"{chosen.name}.lutnet"
     images = data_sets.load(data, chosen.input_shape, name=chosen.data)
     if minutes is None and epochs is None:
         epochs = chosen.schedule.epochs
     run = Run(recipe=chosen, seed=seed, data_sha256=images.sha256, epochs=epochs, minutes=minutes)
-    trainer = Trainer(run, images, out.with_suffix(".train"))
-    if resume:
-        trainer.resume()
-    with interruption() as interrupted, training_progress(console) as report:
-        finished = trainer.train(report, interrupted.is_set)
-    with console.status("") as status:
-        lutnet = publish(trainer, out, measure=finished, report=status.update)
-    console.print(result_table(lutnet))
-    console.print(f"{out}: {lutnet.nodes} nodes, trained in {trainer.seconds:.0f} s")
-    if json_output:
-        print(json.dumps(_train_json(trainer, lutnet, out, finished)))
+    with working_team(device) as (team, where):
+        console = Console(stderr=True, quiet=not team.leads)
+        trainer = Trainer(run, images, out.with_suffix(".train"), device=where, team=team)
+        if resume:
+            trainer.resume()
+        with interruption() as interrupted, training_progress(console) as report:
+            finished = trainer.train(report, interrupted.is_set)
+    if team.leads:
+        with console.status("") as status:
+            lutnet = publish(trainer, out, measure=finished, report=status.update)
+        console.print(result_table(lutnet))
+        console.print(f"{out}: {lutnet.nodes} nodes, trained in {trainer.seconds:.0f} s")
+        if json_output:
+            print(json.dumps(_train_json(trainer, lutnet, out, finished)))
     if not finished:
         raise typer.Exit(INTERRUPTED)
 
@@ -164,8 +175,9 @@ def evaluate(
     A network that scans frames has a class more, for windows of background; its images are windows
     of composed scenes. `--scenes` has it find the test digits of 500 such scenes by the C program,
     at all scales: precision, recall and mean average precision at an overlap (IoU) of 0.5, all
-    points. Then the same on backgrounds of a kind it has never seen: photographs, those of CIFAR-10
-    below LUTLENS_DATA.
+    points. Then the same on backgrounds of a kind it has never seen, photographs, those of CIFAR-10
+    below LUTLENS_DATA; and on plain light paper. A network for single images finds them as the live
+    service does with it, by cutting out what stands out from its surroundings.
 
         lutlens eval overlays/digits/digits.lutnet --k 15
         lutlens eval overlays/digits/digits.lutnet --engine rtl --limit 300 --json
@@ -221,16 +233,18 @@ def _evaluate_scenes(
     png: Path | None,
     json_output: bool,
 ) -> None:
-    scanner = scan(net, k)
-    check_fit(net, path, replace(images, classes=(*images.classes, BACKGROUND_LABEL)))
+    scans = BACKGROUND_LABEL in net.classes
+    known = replace(images, classes=(*images.classes, BACKGROUND_LABEL)) if scans else images
+    check_fit(net, path, known)
     least = net.provenance.get("min_support", {}).get(str(k))
+    kinds = {"generated": generated, "photographs": photographs(), "plain": plain}
     sets = []
-    with _counting_progress() as progress:
-        for name, background in (("generated", generated), ("photographs", photographs())):
+    with finder(net, k) as found, _counting_progress() as progress:
+        for name, background in kinds.items():
             task = progress.add_task(f"{name}, K = {k}", total=count)
             one = evaluate_scenes(
                 name,
-                scanner,
+                found,
                 images.test,
                 background,
                 seed=TEST,
@@ -259,11 +273,9 @@ def _scenes_table(sets: Sequence[SceneSet], classes: Sequence[str]) -> Table:
     table = Table("", *(one.name for one in sets), title="digits found, IoU 0.5 or more")
     told = [one.summary(classes) for one in sets]
     table.add_row("mAP, all points", *(f"{t['mean_average_precision']:.4f}" for t in told))
-    for name in ("precision", "recall"):
-        table.add_row(
-            f"{name}, support {told[0]['min_support']:.0f} or more",
-            *(f"{t[name]:.4f}" for t in told),
-        )
+    for name in ("precision", "recall", "min_support"):
+        table.add_row(name, *(f"{t[name]:.4g}" for t in told))
+    table.add_row("milliseconds a scene", *(f"{t['milliseconds']:.1f}" for t in told))
     for name in classes[:-1]:
         values = (t["average_precision"][name] for t in told)
         table.add_row(f"AP of {name}", *("" if v is None else f"{v:.4f}" for v in values))

@@ -74,7 +74,8 @@ def torch_scores(network: Network) -> ScoresOf:
     """PyTorch's hard forward."""
 
     def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
-        scores: Scores = network.scores(torch.from_numpy(images), thresholds).numpy()
+        pixels = torch.from_numpy(images).to(network.device)
+        scores: Scores = network.scores(pixels, thresholds).cpu().numpy()
         return scores
 
     return scores_of

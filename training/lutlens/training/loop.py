@@ -17,15 +17,19 @@ from typing import Any
 import torch
 from lutlens.board.files import write_atomically
 from lutlens.training import checkpoint, plots
-from lutlens.training.augment import Batch, ScoreFrame, prefetch
-from lutlens.training.checkpoint import Checkpoint, CheckpointError
+from lutlens.training.augment import ScoreFrame, prefetch
+from lutlens.training.checkpoint import Checkpoint
 from lutlens.training.data import DataSet, pixels
 from lutlens.training.engines import frame_scores
 from lutlens.training.evaluate import Thresholds, evaluate, ramp, torch_scores
+from lutlens.training.feeding import feed
 from lutlens.training.network import Network
+from lutlens.training.parallel import ALONE, Team
 from lutlens.training.recipes import Recipe, RecipeError
+from lutlens.training.recording import recorded
 from lutlens.training.source import source_commit
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
+from torch import Tensor
 from torch.nn import functional
 
 FINAL_RATE = 0.01
@@ -33,10 +37,17 @@ VALIDATION_INSET = 1 / 8
 """Validation's thresholds leave out this share of the encoder's levels at either end."""
 VALIDATION_SHARE = 0.1
 """By the clock, validation takes at most about this share of the time."""
+CPU = torch.device("cpu")
+FETCHED_EVERY = 20
+"""Steps."""
 
 
 class Run(BaseModel):
     """What identifies a training: equal runs paced by epochs give equal networks.
+
+    On equal devices, that is: neither the device nor the number of processes is a part of it, and on
+    others sums are rounded otherwise and random thresholds are others. A training may change both
+    whenever it resumes.
 
     epochs or minutes: its length; the other one is None.
     """
@@ -73,10 +84,31 @@ class Metrics(BaseModel):
 
 
 class Tally:
-    """Running sums between two validations."""
+    """Running sums between two validations.
+
+    What a device has worked out is fetched only every so many steps: it need not wait meanwhile.
+    """
 
     def __init__(self) -> None:
         self.images, self.right, self.loss, self.seconds = 0, 0, 0.0, 0.0
+        self._pending: list[tuple[int, Tensor]] = []
+
+    def add(self, images: int, sums: Tensor) -> None:
+        """sums: float32 `[2]`, of the loss and of right answers over so many images."""
+        self._pending.append((images, sums if sums.device.type == "cpu" else sums.clone()))
+        if sums.device.type == "cpu" or len(self._pending) == FETCHED_EVERY:
+            self.fetch()
+
+    def fetch(self) -> None:
+        """Count all that was added."""
+        if not self._pending:
+            return
+        images, sums = zip(*self._pending, strict=True)
+        loss, right = torch.stack(sums).double().sum(dim=0).tolist()
+        self.images += sum(images)
+        self.loss += loss
+        self.right += round(right)
+        self._pending = []
 
 
 class Trainer:
@@ -86,19 +118,31 @@ class Trainer:
     network: as it is after `step` steps; best: the state dict of the best one so far.
     """
 
-    def __init__(self, run: Run, data: DataSet, folder: Path) -> None:
-        """Raises RecipeError if data and recipe do not fit."""
+    def __init__(
+        self,
+        run: Run,
+        data: DataSet,
+        folder: Path,
+        *,
+        device: torch.device = CPU,
+        team: Team = ALONE,
+    ) -> None:
+        """team: the processes that train together, all of them with the same arguments.
+
+        Raises RecipeError if data and recipe do not fit, TeamError if the processes do not.
+        """
         recipe = run.recipe
         if data.image_shape != recipe.input_shape:
             raise RecipeError(
                 f"{data.name}: images of {pixels(data.image_shape)}; the recipe {recipe.name} "
                 f"takes {pixels(recipe.input_shape)}"
             )
-        self.run, self.folder = run, folder
+        team.agree(run.model_dump_json())
+        self.run, self.folder, self.device, self.team = run, folder, device, team
         self.given, self.data = data, recipe.prepare(data)
         self.source_commit = source_commit()
         schedule = recipe.schedule
-        self.network = Network(recipe.network(len(self.data.classes)), seed=run.seed)
+        self.network = Network(recipe.network(len(self.data.classes)), seed=run.seed).to(device)
         self.optimizer = torch.optim.Adam(
             [
                 {"params": self.network.tables(), "rate": schedule.table_rate},
@@ -106,8 +150,23 @@ class Trainer:
             ],
             betas=schedule.betas,
             fused=True,
+            capturable=device.type == "cuda",
         )
+        if device.type == "cuda":
+            for group in self.optimizer.param_groups:
+                group["lr"] = torch.zeros((), device=device)
         self.batches = recipe.batches(self.data, run.seed)
+        if self.batches.batch_size < team.size:
+            raise RecipeError(
+                f"{recipe.name}: batches of {self.batches.batch_size} images for {team.size} "
+                "processes; start at most one for each image"
+            )
+        self.feed = feed(self.batches, device, team)
+        # A graph reads tensors that are cached for these steps; they must live as long as it does.
+        self._steps = self.network.steps(*recipe.input_shape[:2])
+        self._descend = self._step_of_optimizer
+        if team.size == 1:
+            self._descend = recorded(self._step_of_optimizer, device)
         self.best = self._copy_of_network()
         self.best_score, self.best_step = -1.0, 0
         self.step, self.seconds = 0, 0.0
@@ -133,10 +192,11 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._compile_kernels()
         while self.progress < 1.0:
-            with closing(prefetch(self.batches, self.step)) as batches:
+            with closing(prefetch(self.feed, self.step)) as batches:
                 reviewed = False
                 while self.progress < 1.0 and not reviewed:
-                    if stop():
+                    (stopped,) = self.team.as_leader(stop())
+                    if stopped:
                         self._checkpoint()
                         return False
                     start = time.perf_counter()
@@ -144,11 +204,13 @@ class Trainer:
                     elapsed = time.perf_counter() - start
                     self.seconds += elapsed
                     self.tally.seconds += elapsed
+                    self._keep_time()
                     validated = self._validation_is_due()
                     if validated:
                         self._validate()
                     # Batches that were made ahead of a review are made again.
                     reviewed = self._review()
+                    self._keep_time()
                     if validated or reviewed:
                         self._checkpoint()
                     report(self)
@@ -157,9 +219,9 @@ class Trainer:
     def resume(self) -> None:
         """Go on where the folder's checkpoint stands. Raises CheckpointError."""
         path = self.folder / "checkpoint.safetensors"
-        if not path.exists():
-            raise CheckpointError(f"{path}: does not exist, there is nothing to resume")
-        saved = Checkpoint.load(path, self.run.model_dump_json())
+        # The other processes may be on other machines, without the file.
+        data = self.team.from_leader(lambda: checkpoint.read(path))
+        saved = Checkpoint.parse(data, path, self.run.model_dump_json())
         self.network.load_state_dict(saved.model)
         checkpoint.restore_optimizer(self.optimizer, saved.optimizer)
         self.best = saved.best
@@ -180,29 +242,49 @@ class Trainer:
     def _compile_kernels(self) -> None:
         """Have them ready before the clock starts: the first time, that takes a while."""
         with torch.no_grad():
-            self.network.eval()(torch.from_numpy(self.data.validation.images[:1]))
+            self.network.eval()(torch.from_numpy(self.data.validation.images[:1]).to(self.device))
 
-    def _train_step(self, batch: Batch) -> None:
+    def _keep_time(self) -> None:
+        """By the clock, that of the process that leads."""
+        if self.run.minutes is not None:
+            (self.seconds,) = self.team.as_leader(self.seconds)
+
+    def _train_step(self, parts: tuple[Tensor, ...]) -> None:
+        """parts: what this step's images are made of, see `Feed`."""
         schedule = self.run.recipe.schedule
         # Random thresholds and redrawn connections are functions of seed and step.
         torch.manual_seed((self.run.seed << 32) + self.step)
-        rate = _cosine(self.progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * rate
+        self._set_rate(_cosine(self.progress))
         self.network.train()
-        self.optimizer.zero_grad()
-        labels = torch.from_numpy(batch.labels)
-        logits = self.network(torch.from_numpy(batch.pixels))
-        loss = functional.cross_entropy(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.network.constrain()
+        sums = self._descend(*(part.to(self.device) for part in parts))
         self.step += 1
         if self.step % schedule.redraw_every == 0 and self.progress < schedule.redraw_until:
             self.network.redraw_connections(self.optimizer)
-        self.tally.images += len(labels)
-        self.tally.right += int((logits.argmax(dim=1) == labels).sum())
-        self.tally.loss += float(loss.detach()) * len(labels)
+        self.tally.add(self.batches.batch_size, sums)
+
+    def _set_rate(self, share: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):  # which a graph reads
+                group["lr"].fill_(group["rate"] * share)
+            else:
+                group["lr"] = group["rate"] * share
+
+    def _step_of_optimizer(self, *parts: Tensor) -> Tensor:
+        """Sums of the loss and of right answers over the whole batch, float32 `[2]`."""
+        pixels, labels = self.feed.images(*parts)
+        if self.team.size > 1:
+            self.network.encoder.uniform = self.team.uniform(self.batches.batch_size)
+        self.optimizer.zero_grad()
+        logits = self.network(pixels)
+        loss = functional.cross_entropy(logits, labels)
+        (loss * (len(labels) / self.batches.batch_size)).backward()  # type: ignore[no-untyped-call]
+        right = (logits.detach().argmax(dim=1) == labels).sum()
+        sums = torch.stack([loss.detach() * len(labels), right.to(loss.dtype)])
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        self.team.add_up([*gradients, sums])
+        self.optimizer.step()
+        self.network.constrain()
+        return sums
 
     def _validation_is_due(self) -> bool:
         if self.progress >= 1.0:
@@ -233,6 +315,10 @@ class Trainer:
         return ramp(3, self.run.recipe.encoder_bits, low + inset, high - inset)
 
     def _validate(self) -> None:
+        self.tally.fetch()
+        if not self.team.leads:
+            self.tally = Tally()
+            return
         start = time.perf_counter()
         scores_of = torch_scores(self.network.eval())
         three = self._three_passes()
@@ -247,7 +333,7 @@ class Trainer:
             step=self.step,
             epoch=self.step / self.batches.per_epoch,
             seconds=self.seconds,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
             loss=tally.loss / tally.images,
             train_accuracy=tally.right / tally.images,
             validation_accuracy=accuracy,
@@ -264,6 +350,8 @@ class Trainer:
         plots.curves(lines, title, self.folder / "curves.png")
 
     def _checkpoint(self) -> None:
+        if not self.team.leads:
+            return
         Checkpoint(
             progress=checkpoint.Progress(
                 run=self.run.model_dump_json(),

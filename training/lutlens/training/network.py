@@ -169,6 +169,10 @@ class Network(nn.Module):
             if isinstance(module, LutLayer):
                 yield module
 
+    @property
+    def device(self) -> torch.device:
+        return self.group_sum.groups.device
+
     def tables(self) -> list[nn.Parameter]:
         """The parameters that are tables."""
         return [layer.tables for layer in self.lut_layers()]
@@ -247,11 +251,16 @@ class Network(nn.Module):
         stages = self._stages()
         if channels != stages[0].channels:
             raise ValueError(f"input: {channels} channels, must be {stages[0].channels}")
+        steps, size = self.steps(height, width)
+        return run(x.flatten(0, 2), steps), size
+
+    def steps(self, height: int, width: int) -> tuple[list[Step], tuple[int, int]]:
+        """The program for a map of this size, and height and width of its result."""
         steps: list[Step] = []
-        for stage in stages:
-            steps += stage.steps(height, width, x.device)
+        for stage in self._stages():
+            steps += stage.steps(height, width, self.device)
             height, width = stage.output_size(height, width)
-        return run(x.flatten(0, 2), steps), (height, width)
+        return steps, (height, width)
 
     def _hardened(self) -> Network:
         """The network that computes with the hard tables' bits; itself, if it always does."""
@@ -259,7 +268,7 @@ class Network(nn.Module):
             return self
         named = [str(i) for i in range(self.spec.classes)]
         k1 = {1: self.encoder.thresholds().numpy()}
-        return Network.from_lutnet(self.to_lutnet(k1, named)).to(self.tables()[0].device)
+        return Network.from_lutnet(self.to_lutnet(k1, named)).to(self.device)
 
     def _chunk(self, pixels: Tensor) -> int:
         """Images that fit into the memory set aside for scoring."""

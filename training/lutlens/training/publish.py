@@ -10,6 +10,7 @@ from typing import Any
 
 from lutlens.host.lutnet import Lutnet
 from lutlens.training.backgrounds import generated
+from lutlens.training.devices import description
 from lutlens.training.engines import fast_scores
 from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
 from lutlens.training.loop import Trainer
@@ -79,6 +80,8 @@ def publish(
         "best_step": trainer.best_step,
         "validation_accuracy": {str(k): value for k, (_, value) in chosen.items()},
         "accuracy": accuracy,
+        "device": description(trainer.device),
+        "processes": trainer.team.size,
         "source_commit": trainer.source_commit,
         "versions": {name: version(name) for name in ("lutlens", "torch", "numpy")},
     }

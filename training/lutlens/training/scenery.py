@@ -96,7 +96,7 @@ class SceneBatches:
         """background: that class. step: pixels from one window of a frame to the next, y and x."""
         self.mistaken: Grey = np.empty((0, SIDE, SIDE), np.uint8)
         self._digits, self._background, self._scenery = digits, background, scenery
-        self._step, self._batch_size, self._seed = step, batch_size, seed
+        self._step, self.batch_size, self._seed = step, batch_size, seed
         self._scenes: dict[int, Scene] = {}
         self._pool: tuple[int, Pool] | None = None
 
@@ -108,9 +108,9 @@ class SceneBatches:
         pool = self._pool_of(step // self.per_epoch)
         random = np.random.default_rng((self._seed, _BATCH, step))
         share = self._scenery.mistaken if len(self.mistaken) else 0.0
-        mistakes = round(share * self._batch_size)
+        mistakes = round(share * self.batch_size)
         mixture = Mixture(self._scenery.digits, self._scenery.partial)
-        drawn = pool.draw(self._batch_size - mistakes, mixture, self._background, random)
+        drawn = pool.draw(self.batch_size - mistakes, mixture, self._background, random)
         chosen = random.integers(0, max(1, len(self.mistaken)), mistakes)
         return Batch(
             np.concatenate([drawn.images, self.mistaken[chosen]]),

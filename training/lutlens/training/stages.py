@@ -6,6 +6,7 @@ Inside a network an activation map is `[height, width, channels, batch]`, the ba
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
@@ -27,6 +28,8 @@ class Encoder(nn.Module):
         its part. A network that was trained so accepts many thresholds, which is what
         oversampling gives it.
     per_pixel: whether in training every pixel has its own threshold, or every image.
+
+    uniform: draws the numbers from [0, 1) that thresholds stray by.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Encoder(nn.Module):
         if not 0 <= levels[0] < levels[1] <= 255:
             raise ValueError(f"levels: {levels}, must be 0 <= low < high <= 255")
         self.bits, self.levels, self.jitter, self.per_pixel = bits, levels, jitter, per_pixel
+        self.uniform: Callable[[Sequence[int], torch.device], Tensor] = _uniform
 
     def extra_repr(self) -> str:
         return (
@@ -86,10 +90,14 @@ class Encoder(nn.Module):
 
     def _random_thresholds(self, pixels: Tensor) -> Tensor:
         shape = (*pixels.shape, 1) if self.per_pixel else (len(pixels), 1, 1, 1, 1)
-        phase = 0.5 + self.jitter * (torch.rand(shape, device=pixels.device) - 0.5)
+        phase = 0.5 + self.jitter * (self.uniform(shape, pixels.device) - 0.5)
         part = torch.arange(self.bits, device=pixels.device)
         low, high = self.levels
         return (low + (high - low) * (part + phase) / self.bits).to(torch.uint8)
+
+
+def _uniform(shape: Sequence[int], device: torch.device) -> Tensor:
+    return torch.rand(shape, device=device)
 
 
 def _above(pixels: Tensor, level: int) -> Tensor:
