@@ -1,16 +1,17 @@
 // Gives the words of a position one by one, a beat each. Latency: one clock.
 
 module lutlens_fold #(
-  parameter int unsigned Beats = 4,
+  // Of lutlens_beats; a word may be in several.
+  parameter int unsigned Slots = 4,
   parameter int unsigned Width = 1
 ) (
   input  logic                                                   aclk,
-  input  logic [(Beats > 1 ? $clog2(Beats) : 1)-1:0]             beat_i,
+  input  logic [(Slots > 1 ? $clog2(Slots) : 1)-1:0]             beat_i,
   // Constant from the position's first beat to its last.
-  input  logic [                          Beats-1:0][Width-1:0] words_i,
+  input  logic [                          Slots-1:0][Width-1:0] words_i,
   output logic [                          Width-1:0]            word_o
 );
-  if (Beats == 1) begin : gen_one
+  if (Slots == 1) begin : gen_one
     always_ff @(posedge aclk) word_o <= words_i[0];
 
     logic unused;

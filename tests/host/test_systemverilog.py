@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from lutlens.host.c import Executor
+from lutlens.host.cost import Shape, StageShape, untrained
 from lutlens.host.lutnet import Lutnet, Stage
 from lutlens.host.netlist import Netlist
 from lutlens.host.systemverilog import GenerationError, NetworkModule, generate, sources
@@ -120,6 +121,27 @@ def test_rtl_equals_the_oracle(net: Lutnet, seed: int, simplified: bool, pixels:
 
 
 @pytest.mark.rtl
+@pytest.mark.parametrize(("classes", "pixels", "units"), [(10, 1, 1), (7, 4, 1)])
+def test_frames_as_wide_as_images(classes: int, pixels: int, units: int) -> None:
+    """Scores have the time until the next line: fewer popcounts, and slots that are used fourfold."""
+    steps = (StageShape((5, 5), (8, 6), (2, 2)), StageShape((4, 4), (9,), (2, 2)))
+    last = StageShape((5, 5), (4 * classes,))
+    net = untrained(Shape((28, 28, 1), 2, (*steps, last), classes))
+    rtl = NetworkRtl(net, max_width=28, pixels_per_clock=pixels)
+    assert rtl.module.units == units
+    assert len(rtl.module.slots) == 16
+    thresholds = net.thresholds[1]
+    for gaps, stalls in [(0.0, 0.0), (0.4, 0.0), (0.0, 0.6), (0.3, 0.95)]:
+        frames = [random_frames(net, i, 1, larger=(3 * i % 7, 0))[0] for i in range(12)]
+        frames[5] = frames[5][:9]
+        run = rtl.run(frames, thresholds[0], seed=classes, gaps=gaps, stalls=stalls)
+        for frame, scores in zip(frames, run.scores, strict=True):
+            if scores.size:
+                expected = oracle_scores(net, frame[np.newaxis], thresholds)[0]
+                assert (scores == expected).all(), (frame.shape, gaps, stalls)
+
+
+@pytest.mark.rtl
 def test_images_one_pixel_wide() -> None:
     """The line buffers would meet themselves; the core takes a pixel every other clock."""
     rng = np.random.default_rng(0)
@@ -196,6 +218,11 @@ def test_scores_leave_in_as_many_beats_as_time_allows() -> None:
     for pixels, (units, beats) in expected.items():
         module = NetworkModule(digits, 0, 640, pixels)
         assert (module.units, module.beats) == (units, beats)
+    # Images of their own, and no other position in any line: time enough for one popcount.
+    for pixels in (1, 2, 4):
+        module = NetworkModule(digits, 0, 28, pixels)
+        assert (module.units, module.beats) == (1, 10)
+        assert (module.slots[:8], module.slots[8:]) == (list(range(8)), [8] * 4 + [9] * 4)
     dense = random_lutnet(0, stages=1, classes=10)
     module = NetworkModule(Netlist.from_lutnet(dense), 0, 640)
     assert (module.units, module.beats) == (10, 1)

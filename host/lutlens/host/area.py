@@ -10,19 +10,21 @@ from lutlens.host.rtl import Build, core_sources, network_sources, pl_sources
 from lutlens.host.synthesis import Resources, synthesise
 
 
+def synthesise_core(lutnet: Lutnet, build: Build) -> Resources:
+    """Encoder, network and scorer. Raises GenerationError or SynthesisError."""
+    return synthesise(network_sources(lutnet, build) | core_sources(build), build.core)
+
+
 def synthesise_all(lutnet: Lutnet, build: Build) -> dict[str, Resources]:
     """Resources by name: `core` is encoder, network and scorer; `pl` all of the logic.
 
     Raises GenerationError or SynthesisError.
     """
-    network = network_sources(lutnet, build)
-    tops = {
-        "core": (network | core_sources(build), build.core),
-        "pl": (network | pl_sources(build), "lutlens_pl"),
-    }
     with ThreadPoolExecutor() as pool:  # each is a process of its own
-        runs = {name: pool.submit(synthesise, *design) for name, design in tops.items()}
-        return {name: run.result() for name, run in runs.items()}
+        core = pool.submit(synthesise_core, lutnet, build)
+        everything = network_sources(lutnet, build) | pl_sources(build)
+        pl = pool.submit(synthesise, everything, "lutlens_pl")
+        return {"core": core.result(), "pl": pl.result()}
 
 
 def for_manifest(resources: dict[str, Resources]) -> manifest.Resources:

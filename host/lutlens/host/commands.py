@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from lutlens.host import overlay
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
-from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from rich.console import Console
 from rich.table import Table
 
@@ -36,8 +35,13 @@ def generate(
         float, typer.Option(metavar="MHZ", help="FCLK0; becomes the next one that the board has.")
     ] = DEFAULT_CLOCK_MHZ,
     max_width: Annotated[
-        int, typer.Option(metavar="PIXELS", help="Widest frame that the line buffers hold.")
-    ] = DEFAULT_MAX_WIDTH,
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Widest frame that the line buffers hold. Default: an image's width; scan: 640.",
+            show_default=False,
+        ),
+    ] = None,
     pixels_per_clock: Annotated[
         int, typer.Option(metavar="1|2|4|8", help="Pixels that the network takes a clock.")
     ] = 1,
@@ -97,7 +101,7 @@ def synth(
     `core` is the encoder, the network and the scorer; `pl` is the whole programmable logic.
     LUT counts every LUT cell, inverter, shift register and site of LUT-RAM, small ones not paired;
     two BRAM18 are one BRAM36. Depth is the number of LUTs between two flip-flops. An overlay's
-    line buffers are as wide as its manifest says, a lutnet's 640 pixels.
+    line buffers are as wide as its manifest says, a lutnet's as its images.
 
         lutlens synth overlays/digits --update
     """
@@ -107,8 +111,9 @@ def synth(
     lutnet, manifest = overlay.read(path)
     if update and manifest is None:
         raise typer.BadParameter(f"{path} is no overlay directory; --update needs one")
+    build = Build.of(manifest.geometry) if manifest else Build.for_images(lutnet)
     with Console(stderr=True).status("synthesising, a minute or two"):
-        found = synthesise_all(lutnet, Build.of(manifest.geometry) if manifest else Build())
+        found = synthesise_all(lutnet, build)
     if update:
         overlay.set_resources(path, for_manifest(found))
     if json_output:

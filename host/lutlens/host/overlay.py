@@ -34,6 +34,7 @@ from lutlens.host import golden, hwh
 from lutlens.host.boards import Board
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
+from lutlens.host.rtl import image_lines
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from lutlens.host.systemverilog.validation import validate
 
@@ -54,7 +55,7 @@ def generate(
     out: str | os.PathLike[str],
     *,
     clock_mhz: float = DEFAULT_CLOCK_MHZ,
-    max_width: int = DEFAULT_MAX_WIDTH,
+    max_width: int | None = None,
     pixels_per_clock: int = 1,
     scan: bool = False,
     cores: int = 1,
@@ -64,7 +65,8 @@ def generate(
 
     out: the directory; its name is the overlay's. An overlay that is there already is replaced.
     clock_mhz: wanted FCLK0; the overlay gets the nearest that the board can make and is not faster.
-    max_width: of a frame, in pixels; the line buffers hold that many.
+    max_width: of a frame, in pixels; the line buffers hold that many. By default an image's, of scan
+        builds 640.
     pixels_per_clock: that the network takes: 1, 2, 4 or 8.
     scan: whole frames instead of single images.
     cores: to which single images are dealt out in turn: 1, 2 or 4.
@@ -79,6 +81,8 @@ def generate(
     height, width, channels = lutnet.input_shape
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
+    if max_width is None:
+        max_width = DEFAULT_MAX_WIDTH if scan else image_lines(width, pixels_per_clock)
     validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width, pixels_per_clock)
     if cores not in get_args(Cores):
         numbers = ", ".join(map(str, get_args(Cores)))

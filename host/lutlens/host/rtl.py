@@ -53,6 +53,11 @@ class Build:
         return SCAN_CORE if self.scan else BATCH_CORE
 
     @classmethod
+    def for_images(cls, lutnet: Lutnet, pixels_per_clock: int = 1) -> Build:
+        """For single images, and nothing wider."""
+        return cls(image_lines(lutnet.input_shape[1], pixels_per_clock), pixels_per_clock)
+
+    @classmethod
     def of(cls, geometry: Geometry) -> Build:
         """What an overlay's manifest says."""
         scan = geometry.scan
@@ -65,6 +70,11 @@ class Build:
 
 
 DEFAULT_BUILD = Build()
+
+
+def image_lines(width: int, pixels_per_clock: int) -> int:
+    """Columns of lines that hold an image of `width`, in whole beats."""
+    return -(-width // pixels_per_clock) * pixels_per_clock
 
 
 def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:

@@ -74,6 +74,27 @@ class Grid:
         a position at all. For positions that pass one at a time."""
         return min(self.x.pitch // lanes, (self.x.offset // lanes + 1) * (self.y.offset + 1))
 
+    def stay(self, window: tuple[int, int], stride: tuple[int, int], beats: int, lanes: int) -> int:
+        """Beats for which a true window stays over its positions, these, before the next one comes.
+
+        Every line is `beats` long and, as the longest one, has all positions.
+        """
+        true = (
+            self.x.phase(window[1], stride[1]) + self.passing(window, stride).x.garbage * stride[1]
+        )
+        last = self.x.offset + (self.x.count - 1) * self.x.pitch
+        left_out = min(
+            self.y.pitch - 1, self.y.offset
+        )  # lines, before the next of the frame, or of the next
+        line_ends = beats - last // lanes + left_out * beats + self.x.offset // lanes
+        return line_ends if true == self.x.count - 1 else min(self.x.pitch // lanes, line_ends)
+
+    def apart(self, beats: int, lanes: int) -> int:
+        """Beats from one true position to the next, at least. Lines as in `stay`."""
+        if self.x.count - self.x.garbage > 1:
+            return self.x.pitch // lanes
+        return beats * min(self.y.pitch, self.y.fewest)
+
 
 @dataclass(frozen=True)
 class Lanes:

@@ -60,7 +60,23 @@ class NetworkModule:
     @property
     def units(self) -> int:
         """Popcounts side by side: they are used again until the last stage's window moves."""
-        return -(-self.netlist.classes // self.sections[-1].gap(self.stages[-1].grid))
+        return -(-self.netlist.classes // self.sections[-1].stay)
+
+    @property
+    def slot_groups(self) -> int:
+        """Of four slots with a beat each; each of the beats that are left has four slots.
+
+        A LUT selects one of four bits. For up to 16 beats, a second one behind it takes a group's
+        result, or a beat's bit, in each of its inputs: that is as few LUTs as a selection can have.
+        """
+        return (self.beats - 2) // 3 if 4 < self.beats <= 16 else -(-self.beats // 4)
+
+    @property
+    def slots(self) -> list[int]:
+        """The beat in every slot that a selection has."""
+        single = min(self.beats, 4 * self.slot_groups)
+        fours = [beat for beat in range(single, self.beats) for _ in range(4)]
+        return [*range(single), *fours]
 
     @property
     def score_bits(self) -> int:
@@ -110,7 +126,7 @@ class NetworkModule:
         """Positions that may still come when the queue says that room is scarce."""
         section = self.sections[-1]
         clocks = section.latency + self.score_latency + ROOM_LATENCY
-        return -(-clocks // section.gap(self.stages[-1].strided)) + 1
+        return -(-clocks // section.scores_apart) + 1
 
     @property
     def queue_positions(self) -> int:

@@ -47,21 +47,33 @@ class Section:
 
     queue: where its beats come from; None: pixels.
     lanes: of a beat that comes in. pace: clocks between two of them, at least.
+    line_beats: of every line, or None if lines may be shorter than the longest.
     """
 
     queue: RowQueue | None
     lanes: int
     pace: int
     stages: tuple[StageModule, ...]
+    line_beats: int | None
 
     @property
     def latency(self) -> int:
         """Clocks from a beat that comes in to what it gives at the end."""
         return SOURCE_LATENCY + sum(stage.latency for stage in self.stages)
 
-    def gap(self, grid: Grid) -> int:
-        """Clocks between two positions of a grid in this section, at least. For one lane."""
-        return self.pace * grid.gap(self.lanes)
+    @property
+    def stay(self) -> int:
+        """Clocks for which the last stage's window stays where its scores count, at least."""
+        last = self.stages[-1]
+        return _stay(last.netlist, last.grid, self.pace, self.lanes, self.line_beats)
+
+    @property
+    def scores_apart(self) -> int:
+        """Clocks between two positions whose scores count, at least."""
+        grid = self.stages[-1].strided
+        if self.line_beats is None:
+            return self.pace * grid.gap(self.lanes)
+        return self.pace * grid.apart(self.line_beats, self.lanes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +126,12 @@ class Planner:
             grids.append(strided.passing(stage.pool, stage.pool))
         return grids
 
+    def _line_beats(self, grid: Grid, lanes: int) -> int | None:
+        """Of every line of a stream, if all frames are as wide as an image; no frame is narrower."""
+        if self.max_width > self.netlist.input_shape[1]:
+            return None
+        return -(-grid.x.count // lanes)
+
     def _apart(self, stage: int, lanes: int) -> int:
         """Clocks between two beats, for the line buffers: each of them takes two for a column."""
         return 2 if self._shortest_lines[stage] <= lanes else 1
@@ -127,12 +145,13 @@ class Planner:
         pace = self._apart(0, lanes)
         stages: list[StageModule] = []
         grid = Grid.of_pixels(self.max_width)
+        line_beats = self._line_beats(grid, lanes)
         last = len(self.netlist.stages) - 1
         for i, netlist in enumerate(self.netlist.stages):
             wanted = self._lanes(i)
-            gap = pace * grid.gap(source) if lanes == 1 else 1
-            if wanted < lanes or (i == last and self._scores_can_wait(gap)):
-                sections.append(Section(queue, source, pace, tuple(stages)))
+            stay = _stay(netlist, grid, pace, source, line_beats) if lanes == 1 else 1
+            if wanted < lanes or (i == last and self._scores_can_wait(stay)):
+                sections.append(Section(queue, source, pace, tuple(stages), line_beats))
                 slower = max(1, self._areas[i] // self._rate) if i == last else 1
                 queue_pace = max(slower, self._apart(i, wanted))
                 queue = _row_queue(netlist, sections[-1], grid, lanes, wanted, queue_pace)
@@ -140,18 +159,29 @@ class Planner:
                 pace = queue_pace
                 stages = []
                 grid = grid.as_stream()
+                line_beats = self._line_beats(grid, lanes)
             stages.append(StageModule(i, netlist, grid, lanes, i == last))
             grid = stages[-1].output
             lanes = stages[-1].output_lanes
-        sections.append(Section(queue, source, pace, tuple(stages)))
+        sections.append(Section(queue, source, pace, tuple(stages), line_beats))
         return sections
 
-    def _scores_can_wait(self, gap: int) -> bool:
+    def _scores_can_wait(self, stay: int) -> bool:
         """Whether a queue before the last stage saves popcounts. With one pixel a clock there is
         time enough without."""
         average = self._areas[-1] // self._rate
         classes = self.netlist.classes
-        return self.pixels_per_clock > 1 and -(-classes // average) < -(-classes // gap)
+        return self.pixels_per_clock > 1 and -(-classes // average) < -(-classes // stay)
+
+
+def _stay(netlist: StageNetlist, grid: Grid, pace: int, lanes: int, line_beats: int | None) -> int:
+    """Clocks for which a stage's window stays where its scores count, at least.
+
+    grid: of its input positions, one at a time. pace, lanes, line_beats: as of a section.
+    """
+    if line_beats is None:
+        return pace * grid.gap(lanes)
+    return pace * grid.stay(netlist.window, netlist.stride, line_beats, lanes)
 
 
 def _most_lanes(stage: StageNetlist, limit: int) -> int:
