@@ -11,9 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from lutlens.training import augment, data, datasets, recipes
 from lutlens.training.data import DataError, Labelled
 from lutlens.training.datasets import cifar10, fashion_mnist, mnist
+from lutlens.training.feeding import Resident
+from lutlens.training.parallel import ALONE
 from lutlens.training.test_set import load_for
 from pydantic import ValidationError
 from support.networks import random_lutnet
@@ -173,16 +176,28 @@ def test_own_images_are_grey_or_coloured_as_the_network_takes_them(tmp_path):
         data.load(tmp_path / "mine", (8, 8, 2))
 
 
-def test_colour_batches_are_shifted_in_space_alone():
+@pytest.mark.parametrize("mirror", [False, True])
+def test_colour_batches_are_shifted_and_mirrored_in_space_alone(mirror):
     rng = np.random.default_rng(5)
-    whole = Labelled(rng.integers(1, 256, (8, 6, 5, 3), dtype=np.uint8), np.arange(8))
-    pixels, labels = vars(augment.Batches(whole, 8, seed=3, shift=1)[0]).values()
+    whole = Labelled(rng.integers(1, 256, (32, 6, 5, 3), dtype=np.uint8), np.arange(32))
+    batches = augment.Batches(whole, 32, seed=3, shift=1, mirror=mirror)
+    pixels, labels = vars(batches[0]).values()
     padded = np.pad(whole.images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    turned = 0
     for image, label in zip(pixels, labels, strict=True):
-        where = [
-            np.array_equal(padded[label, y : y + 6, x : x + 5], image) for y, x in np.ndindex(3, 3)
-        ]
-        assert sum(where) == 1
+        windows = [padded[label, y : y + 6, x : x + 5] for y, x in np.ndindex(3, 3)]
+        plain, mirrored = (
+            sum(np.array_equal(window, one) for window in windows)
+            for one in (image, image[:, ::-1])
+        )
+        assert plain + mirrored == 1
+        turned += mirrored
+    assert 8 < turned < 24 if mirror else turned == 0
+    # The same on a device that keeps the training set.
+    resident = Resident(batches, torch.device("cpu"), ALONE)
+    again, again_labels = resident.images(*resident[0])
+    assert np.array_equal(again, pixels)
+    assert np.array_equal(again_labels, labels)
 
 
 def test_a_network_finds_the_data_that_it_was_trained_on(elsewhere, tmp_path):

@@ -81,8 +81,13 @@ class Batches:
     What is done to images here `lutlens.training.feeding.Resident` does on a CUDA device.
     """
 
-    def __init__(self, data: Labelled, batch_size: int, *, seed: int, shift: int) -> None:
-        """shift: images move by up to so many pixels along both axes, uniformly; zeros move in."""
+    def __init__(
+        self, data: Labelled, batch_size: int, *, seed: int, shift: int, mirror: bool = False
+    ) -> None:
+        """shift: images move by up to so many pixels along both axes, uniformly; zeros move in.
+
+        mirror: whether half of them, at random, have left and right exchanged.
+        """
         self.labels = data.labels
         shape = data.images.shape[1:]
         padding = ((0, 0), (shift, shift), (shift, shift), (0, 0))
@@ -91,7 +96,7 @@ class Batches:
         windows = np.lib.stride_tricks.sliding_window_view(self.padded, (1, *shape))
         self._windows = windows.squeeze(axis=tuple(range(3, 2 + len(shape))))
         self.batch_size = min(batch_size, len(data))
-        self._seed = seed
+        self._seed, self._mirror = seed, mirror
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
 
     @property
@@ -105,11 +110,14 @@ class Batches:
         return self._windows.shape[3], self._windows.shape[4]
 
     def __getitem__(self, step: int) -> Batch:
-        choice = self.choice(step)
-        return Batch(self._windows[choice], self.labels[choice[0]])
+        images, dy, dx, mirrored = self.choice(step)
+        pixels = self._windows[images, dy, dx]
+        turned = mirrored == 1
+        pixels[turned] = pixels[turned, :, ::-1]
+        return Batch(pixels, self.labels[images])
 
-    def choice(self, step: int) -> tuple[Int64, Int64, Int64]:
-        """Of every image of a step's batch, its index and its corner in `padded`, y and x."""
+    def choice(self, step: int) -> tuple[Int64, Int64, Int64, Int64]:
+        """Of every image of a step's batch, its index, its corner in `padded`, y and x, and 1 if it is mirrored."""
         epoch, position = divmod(step, self.per_epoch)
         if self._order is None or self._order[0] != epoch:
             random = np.random.default_rng((self._seed, _ORDER, epoch))
@@ -118,7 +126,8 @@ class Batches:
         random = np.random.default_rng((self._seed, _BATCH, step))
         shifts = self._windows.shape[1]
         dy, dx = random.integers(0, shifts, (2, len(images)))
-        return images, dy, dx
+        mirrored = random.integers(0, 2, len(images)) if self._mirror else np.zeros_like(images)
+        return images, dy, dx, mirrored
 
     def review(self, epoch: int, progress: float, score: Callable[[], ScoreFrame]) -> bool:
         """Whatever the network does, the images stay the same."""

@@ -51,7 +51,7 @@ class Uploads:
 
 
 class Resident:
-    """The training set on the device: it is told which images, and how far they move.
+    """The training set on the device: it is told which images, how far they move, and which are mirrored.
 
     Batches are those that `Batches` makes of the same step, image by image.
     """
@@ -66,9 +66,10 @@ class Resident:
         return tuple(self._team.share(torch.from_numpy(part)) for part in choice)
 
     def images(self, *parts: Tensor) -> tuple[Tensor, Tensor]:
-        image, dy, dx = parts
+        image, dy, dx, mirrored = parts
         height, width = self._source.image_size
         y = dy[:, None] + torch.arange(height, device=dy.device)
-        x = dx[:, None] + torch.arange(width, device=dx.device)
+        column = torch.arange(width, device=dx.device)
+        x = dx[:, None] + torch.where(mirrored[:, None] == 1, width - 1 - column, column)
         pixels = self._padded[image[:, None, None], y[:, :, None], x[:, None, :]]
         return pixels, self._labels[image]

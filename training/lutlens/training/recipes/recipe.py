@@ -27,6 +27,7 @@ class Schedule(BaseModel):
 
     table_rate, connection_rate: learning rates of tables and of connection scores.
     shift: images are moved at random by up to so many pixels along each axis.
+    mirror: half of them, at random, have left and right exchanged.
     redraw_every, redraw_until: every so many steps, up to this share of the training, the worst
         candidates of learned connections are replaced.
     """
@@ -38,6 +39,7 @@ class Schedule(BaseModel):
     connection_rate: Positive = 0.02
     betas: tuple[float, float] = (0.9, 0.99)
     shift: Annotated[int, Field(ge=0)] = 1
+    mirror: bool = False
     redraw_every: Annotated[int, Field(ge=1)] = 200
     redraw_until: Annotated[float, Field(ge=0, le=1)] = 0.6
 
@@ -102,7 +104,13 @@ class Recipe(BaseModel):
     def batches(self, data: DataSet, seed: int) -> BatchSource:
         """What to train on. data: as `prepare` gives it."""
         schedule = self.schedule
-        return Batches(data.train, schedule.batch_size, seed=seed, shift=schedule.shift)
+        return Batches(
+            data.train,
+            schedule.batch_size,
+            seed=seed,
+            shift=schedule.shift,
+            mirror=schedule.mirror,
+        )
 
 
 class ScanRecipe(Recipe):
