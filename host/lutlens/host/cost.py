@@ -3,9 +3,10 @@
 The core as `lutlens synth` counts it: encoder, network and scorer of a batch build. Most of it is
 known exactly, from the generator itself, which is asked how it would lay out a network of that shape:
 a node, a selected bit, a LUT of the popcount's compressors, an ORed channel are a LUT each, and line
-buffers are so many bits wide and so many columns long. What is left, some 200 LUTs of comparators, events
-and the scorer's states, is a linear function fitted to what Yosys made of networks, trained and untrained
-(`lutlens.host.cost_calibration`).
+buffers are so many bits wide and so many columns long. What is left, some 130 LUTs of comparators, events
+and the scorer's states, is a linear function, fitted to what Yosys made of networks with random tables
+(`lutlens.host.cost_points`). Training leaves a few nodes that simplification removes; tests hold the
+model to the trained networks that ship.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class Cost:
     nodes: int
 
 
-RATES = (90.0, 3.0, 6.0, 4.0)
-"""LUTs for each of `_fitted`. Fitted by `python -m lutlens.host.cost_points --fit`."""
+RATES = (116.1, 5.5, 13.6)
+"""LUTs for each of what is in `parts` beside the known ones, as `python -m lutlens.host.cost_points` fits them."""
 
 
 def estimate(shape: Shape, build: Build) -> Cost:
@@ -76,14 +77,32 @@ def estimate(shape: Shape, build: Build) -> Cost:
 
     Raises GenerationError for what cannot be built, and for a scan build, whose core is another one.
     """
+    module = layout(shape, build)
+    known, rest = parts(module)
+    fitted = sum(rate * number for rate, number in zip(RATES, rest, strict=True))
+    nodes = sum(sum(stage.layers) for stage in shape.stages)
+    return Cost(round(known + fitted), _bram36(module), nodes)
+
+
+def layout(shape: Shape, build: Build) -> NetworkModule:
+    """How the generator would build it. Raises GenerationError."""
     if build.scan is not None:
-        raise GenerationError("scan: no estimate of a scan build")
-    lutnet = untrained(shape)
-    netlist = Netlist.from_lutnet(lutnet)
-    validate(netlist, lutnet.build_id, build.max_width, build.pixels_per_clock)
-    module = NetworkModule(netlist, lutnet.build_id, build.max_width, build.pixels_per_clock)
-    rest = sum(rate * n for rate, n in zip(RATES, _fitted(module), strict=True))
-    return Cost(round(_known(module) + rest), _bram36(module), lutnet.nodes)
+        raise GenerationError("scan: the cost model is of cores for single images")
+    netlist = Netlist.from_lutnet(untrained(shape))
+    validate(netlist, 0, build.max_width, build.pixels_per_clock)
+    return NetworkModule(netlist, 0, build.max_width, build.pixels_per_clock)
+
+
+def parts(module: NetworkModule) -> tuple[int, tuple[int, int, int]]:
+    """LUTs that are known, and what the rest grows with, in the order of `RATES`: once; comparators of
+    pixels; poolings and queues, with their events."""
+    values = module.pixels_per_clock * module.netlist.input_shape[2]
+    pools = sum(stage.pooled for stage in module.stages)
+    return _known(module), (
+        1,
+        values * module.netlist.encoder_bits,
+        pools + len(module.sections) - 1,
+    )
 
 
 def _known(module: NetworkModule) -> int:
@@ -97,16 +116,12 @@ def _known(module: NetworkModule) -> int:
     width = module.netlist.bits_per_class
     luts += module.units * (selections * width + module.tree.luts)
     score = module.units * module.score_bits
+    # The scorer takes one class at a time.
+    luts += -(-(module.units - 1) // 3) * module.score_bits
     # The queue's beats with their mark, the positions' marks, and the scorer's sums.
     luts += _lut_ram(score + 1, module.queue_positions * _power_of_two(module.beats))
     luts += _lut_ram(2, module.queue_positions)
     return luts + _lut_ram(_sum_bits(module), module.netlist.classes)
-
-
-def _fitted(module: NetworkModule) -> tuple[int, ...]:
-    """What the rest grows with: once, comparators of pixels, stages, bits of a score over all passes."""
-    comparators = module.pixels_per_clock * module.netlist.encoder_bits
-    return 1, comparators, len(module.stages), _sum_bits(module)
 
 
 def _sum_bits(module: NetworkModule) -> int:

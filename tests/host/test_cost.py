@@ -1,0 +1,69 @@
+"""The cost model against what Yosys counted. A fresh synthesis is compared in test_synthesis.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lutlens.board.manifest import MANIFEST_NAME, Manifest
+from lutlens.host.cost import RATES, Shape, StageShape, estimate, untrained
+from lutlens.host.cost_points import Point, fitted, read
+from lutlens.host.lutnet import Lutnet
+from lutlens.host.registers import Scan
+from lutlens.host.rtl import Build
+from lutlens.host.systemverilog import GenerationError
+
+OVERLAYS = Path(__file__).parents[2] / "overlays"
+POINTS = read()
+SMALL = Shape(
+    (28, 28, 1),
+    3,
+    (StageShape((5, 5), (24, 12), (2, 2)), StageShape((12, 12), (160,))),
+    10,
+)
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
+def test_points_within_five_percent(point: Point) -> None:
+    cost = estimate(point.shape, point.build)
+    assert cost.lut == pytest.approx(point.lut, rel=0.05)
+    assert cost.bram36 == point.bram36
+
+
+def test_rates_are_those_of_the_points() -> None:
+    assert fitted(POINTS) == pytest.approx(RATES, abs=0.05)
+
+
+def test_trained_networks_that_ship_within_five_percent() -> None:
+    compared = 0
+    for path in OVERLAYS.glob(f"*/{MANIFEST_NAME}"):
+        manifest = Manifest.model_validate_json(path.read_bytes())
+        if manifest.geometry.scan is not None or manifest.resources is None:
+            continue
+        (net,) = path.parent.glob("*.lutnet")
+        cost = estimate(Shape.of(Lutnet.load(net)), Build.of(manifest.geometry))
+        assert cost.lut == pytest.approx(manifest.resources.core.lut, rel=0.05), path
+        assert cost.bram36 == manifest.resources.core.bram36, path
+        compared += 1
+    assert compared
+
+
+def test_wide_frames_need_more_popcounts() -> None:
+    assert estimate(SMALL, Build(28)).lut < estimate(SMALL, Build(640)).lut
+
+
+def test_pixels_a_clock_cost_nodes() -> None:
+    one, four = (estimate(SMALL, Build(28, pixels)) for pixels in (1, 4))
+    # The first stage's nodes twice: windows end at two of four lanes.
+    assert four.lut > one.lut + 36
+
+
+def test_an_untrained_network_has_the_shape() -> None:
+    assert Shape.of(untrained(SMALL)) == SMALL
+
+
+def test_errors() -> None:
+    with pytest.raises(GenerationError, match="scan: "):
+        estimate(SMALL, Build(640, scan=Scan(1000, 10)))
+    with pytest.raises(GenerationError, match="max_width: "):
+        estimate(SMALL, Build(20))
