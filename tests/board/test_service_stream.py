@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.results import FrameResult
-from lutlens.board.service import stream
+from lutlens.board.service import models, stream
 from lutlens.board.service.stream import FrameHub, Viewer
 
 
@@ -166,6 +166,36 @@ def test_the_rate_is_limited() -> None:
             assert time.monotonic() - started >= 4 / 20
 
     with_hub(check)
+
+
+def test_viewers_of_one_rate_take_the_same_frames_whenever_they_came() -> None:
+    async def check(hub: FrameHub, frames: Frames) -> None:
+        async def emit() -> None:
+            for sequence in range(200):
+                frames.emit(sequence)
+                await asyncio.sleep(0.005)
+
+        async def watch(delay: float, count: int) -> list[int]:
+            await asyncio.sleep(delay)
+            with hub.viewer(fps=20) as viewer:
+                return [await sequence_of(viewer) for _ in range(count)]
+
+        emitting = asyncio.create_task(emit())
+        early, late = await asyncio.gather(watch(0, 12), watch(0.13, 6))
+        emitting.cancel()
+        assert set(late[1:]) <= set(early)
+
+    with_hub(check)
+
+
+def test_messages_differ_in_what_each_viewer_missed_only() -> None:
+    frames = Frames()
+    frames.emit(5)
+    assert frames.latest is not None
+    shared = stream.SharedFrame(frames.latest, 80)
+    for skipped in (0, 17):
+        expected = shared.model().model_copy(update={"skipped": skipped})
+        assert models.Result.model_validate_json(shared.message(skipped)) == expected
 
 
 def test_a_new_viewer_begins_with_the_newest_frame() -> None:

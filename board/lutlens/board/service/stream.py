@@ -29,12 +29,20 @@ class SharedFrame:
         self._quality = quality
         self._jpegs: dict[bool, asyncio.Task[bytes]] = {}
         self._models: dict[bool, models.Result] = {}
+        self._texts: dict[bool, str] = {}
 
     def model(self, *, with_map: bool = False) -> models.Result:
         """The result for the wire, with or without the class map."""
         if with_map not in self._models:
             self._models[with_map] = present.result(self.result, with_map=with_map)
         return self._models[with_map]
+
+    def message(self, skipped: int, *, with_map: bool = False) -> str:
+        """The result as JSON, for a viewer that was too slow for `skipped` others."""
+        if with_map not in self._texts:
+            model = self.model(with_map=with_map)
+            self._texts[with_map] = model.model_dump_json(exclude={"skipped"}).removesuffix("}")
+        return f'{self._texts[with_map]},"skipped":{skipped}}}'
 
     async def jpeg(self, *, annotate: bool) -> bytes:
         """The frame as JPEG, with or without boxes."""
@@ -50,14 +58,18 @@ class SharedFrame:
 
 
 class Viewer:
-    """A mailbox on the event loop. `skipped` counts the frames that it was too slow for."""
+    """A mailbox on the event loop. `skipped` counts the frames that it was too slow for.
+
+    fps: it is opened so often a second at most, at moments that all viewers of that rate have in common: they take the
+        same frames then, so that a frame's picture serves them all.
+    """
 
     def __init__(self, depth: int, fps: float) -> None:
         self.skipped = 0
         self._frames: deque[SharedFrame] = deque(maxlen=depth)
         self._arrived = asyncio.Event()
         self._interval = 1 / fps
-        self._next_due = 0.0
+        self._due = 0  # intervals of the loop's clock
         self._closed = False
 
     def put(self, frame: SharedFrame) -> None:
@@ -73,14 +85,14 @@ class Viewer:
     async def next(self) -> SharedFrame | None:
         """The oldest frame in the box, at most `fps` a second; None once the service ends."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._next_due - loop.time()))
+        await asyncio.sleep(max(0.0, self._due * self._interval - loop.time()))
         await self._arrived.wait()
         if self._closed:
             return None
         frame = self._frames.popleft()
         if not self._frames:
             self._arrived.clear()
-        self._next_due = max(self._next_due, loop.time() - self._interval) + self._interval
+        self._due = max(self._due, int(loop.time() / self._interval)) + 1
         return frame
 
 

@@ -116,8 +116,7 @@ async def _send(
                 await socket.close(GOING_AWAY, "the service is stopping")
                 return
             jpeg = await frame.jpeg(annotate=False) if pictures else None
-            message = frame.model(with_map=class_map).model_copy(update={"skipped": viewer.skipped})
-            await socket.send_text(message.model_dump_json())
+            await socket.send_text(frame.message(viewer.skipped, with_map=class_map))
             if jpeg is not None:
                 await socket.send_bytes(jpeg)
             coming = asyncio.create_task(_next(viewer, credit))
