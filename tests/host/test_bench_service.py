@@ -24,11 +24,15 @@ def test_every_client_gets_frames_and_recognition_is_counted(
 ) -> None:
     bench_service.service(squares, viewers=2, seconds=1, rounds=1, json_output=True)
     found = json.loads(capsys.readouterr().out)
-    assert [viewer["kind"] for viewer in found["viewers"]] == ["mjpeg", "pictures", "detections"]
-    assert all(viewer["fps"] > 0 for viewer in found["viewers"])
-    rates = found["recognised_per_second"]
-    slowed = 100 * (1 - rates["watched"] / rates["alone"])
-    assert found["slowed_percent"] == pytest.approx(slowed, abs=1)
+    assert (found["overlay"], found["source"]) == ("squares", "pattern")
+    for arrangement in ("shared", "own_processor"):
+        one = found[arrangement]
+        assert [viewer["kind"] for viewer in one["viewers"]] == ["mjpeg", "pictures", "detections"]
+        assert all(viewer["fps"] > 0 for viewer in one["viewers"])
+        rates = one["recognised_per_second"]
+        slowed = 100 * (1 - rates["watched"] / rates["alone"])
+        rounded = 0.1 + 100 * 0.05 * (1 + rates["watched"] / rates["alone"]) / rates["alone"]
+        assert one["slowed_percent"] == pytest.approx(slowed, abs=rounded)
 
 
 def test_a_service_that_does_not_start_is_an_error(tmp_path: Path) -> None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 from lutlens.host.commands import JsonOption
+from lutlens.host.devices.beside import apart
 from lutlens.host.paths import REPOSITORY
 from rich.console import Console
+from rich.status import Status
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
@@ -31,6 +35,8 @@ SETTLE_S = 1.0
 STREAM = "/api/v1/detections/stream"
 MJPEG = "/api/v1/stream.mjpeg"
 PIECE_BYTES = 64 << 10
+ARRANGEMENTS: dict[str, list[str]] = {"shared": [], "own_processor": ["--own-processor"]}
+"""Options of `lutlens serve`, by what the output calls them."""
 
 
 class BenchError(RuntimeError):
@@ -55,47 +61,83 @@ def service(
     client takes the detections alone. Without them and with them in turn, frames recognised are
     counted by the service itself.
 
+    Both are measured in two arrangements. `shared`: device, service and viewers share this
+    machine's processors. `own_processor`: the device has one to itself, as `lutlens serve
+    --own-processor` gives it, and service and viewers share the others: so it is on a board, whose
+    logic takes nothing of its processors. It needs two processors or more.
+
     `fps` is what each client got, mean over the rounds. `slowed_percent` compares the medians of
-    `recognised_per_second`. Where an overlay scans, the pattern is replayed at the device's own
-    rate: then all of them, recognition included, share this machine's processors; a board's logic
-    recognises beside its processors.
+    `recognised_per_second`. Where an overlay scans, the pattern is replayed as fast as the device
+    is.
 
         lutlens bench service --json
     """
-    with (
-        Console(stderr=True).status("starting the service") as say,
-        _running(overlay, source) as url,
-    ):
-        alone, watched = [], []
-        clients = [_Client(url, kind) for kind in _kinds(viewers)]
-        for number in range(rounds):
-            say.update(f"round {number + 1} of {rounds}")
-            alone.append(_recognised(url, seconds))
-            with _watching(clients):
-                time.sleep(SETTLE_S)
-                for client in clients:
-                    client.begin()
-                watched.append(_recognised(url, seconds))
-                for client in clients:
-                    client.end()
+    with Console(stderr=True).status("starting the service") as status:
+        found = {
+            name: _measured(
+                overlay,
+                [*options, "--source", source],
+                viewers,
+                seconds,
+                rounds,
+                partial(_say, status, name),
+                processors=apart()[1] if options else os.sched_getaffinity(0),
+            )
+            for name, options in ARRANGEMENTS.items()
+        }
+    if json_output:
+        print(json.dumps({"overlay": overlay.name, "source": source, **found}))
+        return
+    for name, one in found.items():
+        for viewer in one["viewers"]:
+            print(f"{name}: {viewer['kind']}: {viewer['fps']:.1f} frames/s")
+        rates = one["recognised_per_second"]
+        print(
+            f"{name}: recognised: {rates['alone']:.1f} frames/s alone, {rates['watched']:.1f} "
+            f"watched by these; {one['slowed_percent']:.1f} % slower"
+        )
+
+
+def _say(status: Status, arrangement: str, done: str) -> None:
+    status.update(f"{arrangement}: {done}")
+
+
+def _measured(
+    overlay: Path,
+    options: list[str],
+    viewers: int,
+    seconds: float,
+    rounds: int,
+    say: Callable[[str], None],
+    *,
+    processors: set[int],
+) -> dict[str, Any]:
+    """One arrangement. options: of `lutlens serve`. processors: that the viewers run on."""
+    alone, watched = [], []
+    before = os.sched_getaffinity(0)
+    with _running(overlay, options) as url:
+        os.sched_setaffinity(0, processors)
+        try:
+            clients = [_Client(url, kind) for kind in _kinds(viewers)]
+            for number in range(rounds):
+                say(f"round {number + 1} of {rounds}")
+                alone.append(_recognised(url, seconds))
+                with _watching(clients):
+                    time.sleep(SETTLE_S)
+                    for client in clients:
+                        client.begin()
+                    watched.append(_recognised(url, seconds))
+                    for client in clients:
+                        client.end()
+        finally:
+            os.sched_setaffinity(0, before)
     rates = {"alone": statistics.median(alone), "watched": statistics.median(watched)}
     slowed = 100 * (1 - rates["watched"] / rates["alone"]) if rates["alone"] else 0.0
-    result = {
-        "overlay": overlay.name,
-        "source": source,
+    return {
         "viewers": [{"kind": client.kind, "fps": round(client.fps, 1)} for client in clients],
         "recognised_per_second": {name: round(rate, 1) for name, rate in rates.items()},
         "slowed_percent": round(slowed, 1),
     }
-    if json_output:
-        print(json.dumps(result))
-        return
-    for client in clients:
-        print(f"{client.kind}: {client.fps:.1f} frames/s")
-    print(
-        f"recognised: {rates['alone']:.1f} frames/s alone, {rates['watched']:.1f} watched by these; "
-        f"{slowed:.1f} % slower"
-    )
 
 
 def _kinds(viewers: int) -> list[str]:
@@ -103,12 +145,12 @@ def _kinds(viewers: int) -> list[str]:
 
 
 @contextmanager
-def _running(overlay: Path, source: str) -> Iterator[str]:
+def _running(overlay: Path, options: list[str]) -> Iterator[str]:
     """The URL of the service; it ends with the block."""
     program = "from lutlens.host.cli import main; main()"
-    options = ["serve", str(overlay), "--device", "model", "--port", "0", "--source", source]
+    command = ["serve", str(overlay), "--device", "model", "--port", "0", *options]
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, *command], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

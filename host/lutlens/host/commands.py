@@ -156,6 +156,13 @@ def serve(
     min_margin: Annotated[
         int, typer.Option(min=0, help="Leave out what is recognised by a smaller margin.")
     ] = 0,
+    own_processor: Annotated[
+        bool,
+        typer.Option(
+            "--own-processor",
+            help="Keep a processor for the `model` device: it works beside the service, as logic does.",
+        ),
+    ] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -190,7 +197,7 @@ def serve(
 
     try:
         settings = ServiceSettings.given(host, port, allow_host or ())
-        with open_device(DeviceName(device).value) as opened:
+        with open_device(DeviceName(device).value, own_processor=own_processor) as opened:
             run(
                 directory,
                 opened,

@@ -24,14 +24,17 @@ Kind = Literal["model", "rtl", "board"]
 
 
 @contextmanager
-def open_device(kind: Kind) -> Iterator[Any]:
+def open_device(kind: Kind, *, own_processor: bool = False) -> Iterator[Any]:
     """A `pynq` device of this kind, closed at the end; until then it is `pynq`'s active device.
 
     kind: "model" (the network in C: fast), "rtl" (the whole programmable logic under Verilator:
         exact to the cycle), or "board" (what `pynq` finds on this machine).
+    own_processor: of the model: it works beside the software, on a processor that does nothing else.
 
-    Raises DeviceError if there is no board.
+    Raises DeviceError if there is no board, or no second processor; ValueError for another kind's own processor.
     """
+    if own_processor and kind != "model":
+        raise ValueError(f"own_processor: the {kind} device has none; only the model does")
     if kind == "board":
         try:
             yield Device.active_device
@@ -43,6 +46,10 @@ def open_device(kind: Kind) -> Iterator[Any]:
         from lutlens.host.devices.rtl import RtlDevice
 
         device = RtlDevice()
+    elif own_processor:
+        from lutlens.host.devices.beside import BesideDevice
+
+        device = BesideDevice()
     else:
         from lutlens.host.devices.model import ModelDevice
 
