@@ -192,6 +192,13 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert "lutlens.service" not in done.stderr, done.stderr
 
 
+def test_an_init_system_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    assert isinstance(services.service("systemd", tmp_path), Systemd)
+    assert isinstance(services.service("none", tmp_path), Runner)
+    with pytest.raises(ServiceError, match="init: openrc; must be systemd or none"):
+        services.service("openrc", tmp_path)
+
+
 def test_the_runner_starts_stops_and_knows_what_it_started(release: Path) -> None:
     path = write_unit(release)
     script = "import signal, sys, time; print(sys.argv[1:], flush=True); time.sleep(60)"

@@ -49,8 +49,12 @@ class Service(Protocol):
 
 
 def service(kind: str, root: Path) -> Service:
-    """kind: "systemd", or "none": run from the unit file."""
-    return Systemd(root) if kind == "systemd" else Runner(root)
+    """kind: "systemd", or "none": run from the unit file. Raises ServiceError for another."""
+    if kind == "systemd":
+        return Systemd(root)
+    if kind == "none":
+        return Runner(root)
+    raise ServiceError(f"init: {kind}; must be systemd or none")
 
 
 class Systemd:

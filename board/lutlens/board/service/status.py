@@ -57,7 +57,11 @@ class StatusCache:
             ),
             settings=settings_of(pipeline),
             rates=models.Rates(**rates._asdict()),
-            counts=models.Counts(**counts._asdict(), source_failures=pipeline.source_failures),
+            counts=models.Counts(
+                **counts._asdict(),
+                at_work=counts.at_work,
+                source_failures=pipeline.source_failures,
+            ),
             latency=models.Latency(p50_ms=pipeline.latency_p50, p99_ms=pipeline.latency_p99),
             hardware=counters,
             viewers=core.hub.viewers,

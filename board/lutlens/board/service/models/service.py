@@ -110,6 +110,10 @@ class Counts(Model):
     dropped: Annotated[
         Count, Field(description="Captured, but overtaken before the core.", examples=[2])
     ]
+    at_work: Annotated[
+        Count,
+        Field(description="Captured, and neither recognised nor dropped so far.", examples=[0]),
+    ]
     shown: Annotated[Count, Field(description="Offered to viewers.", examples=[8998])]
     source_failures: Annotated[
         Count, Field(description="How often the source could not be opened, or failed.")
