@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lutlens.board.tracking import Tracker
+from lutlens.board.tracking import Moments, Tracker
 from lutlens.board.windows import FOUND, Detections, overlaps
 
 
@@ -54,6 +54,28 @@ def test_a_moment_names_the_digits_of_frames_nearby() -> None:
     assert stranger["track"].tolist() == [0]
     assert len(moment.update(detections(), 40)) == 0
     assert tracker.update(at(42), 42)["track"].tolist() == before["track"].tolist()
+
+
+def test_a_digit_that_left_between_two_moments_is_named_by_the_first() -> None:
+    def at(frame: int) -> Detections:
+        leaves = [(60, 200 - 3.0 * frame, 30, 7, 40)] if frame < 30 else []
+        comes = [(200, 60.0, 30, 5, 60)] if frame > 24 else []
+        return detections((10, 3.0 * frame, 30, 4, 50), *leaves, *comes)
+
+    tracker = Tracker()
+    for frame in range(0, 21, 5):
+        tracker.update(at(frame), frame)
+    before = tracker.moment()
+    for frame in (45, 50):
+        tracker.update(at(frame), frame)
+    moments = Moments((tracker.moment(), before))
+    told = {int(one["digit"]): int(one["track"]) for one in moments.update(at(27), 27)}
+    assert set(told) == {4, 5, 7}
+    assert len(set(told.values())) == 3
+    assert 0 not in told.values()
+    assert tracker.moment().update(at(27), 27)["track"].tolist().count(0) == 1
+    assert {told[4], told[7]} == set(before.numbers.tolist())
+    assert len(moments.update(detections(), 27)) == 0
 
 
 def test_weak_detections_go_on_with_a_track_and_begin_none() -> None:

@@ -15,7 +15,7 @@ from lutlens.board.scan_detection import Band, Layout, Scanned, found
 from lutlens.board.scanner import Scanner
 from lutlens.board.sources.pattern import Pattern, PatternSpec, draw
 from lutlens.board.streams import Scans, Stream
-from lutlens.board.tracking import Follower, Tracker
+from lutlens.board.tracking import Follower, Moments, Tracker
 
 TICK_S = 1 / 40
 """From one look at the results to the next."""
@@ -49,6 +49,7 @@ class Replay:
         self._meter = meter
         self._drawn: _Drawn | None = None
         self._tracker = Tracker()
+        self._moment = self._tracker.moment()  # of the look before
         self._stream: Stream | None = None
         self._settings: tuple[int, int] | None = None
         # Of the stream: its first frame's number, and how many were counted as what.
@@ -123,7 +124,7 @@ class Replay:
         self, scans: Scans, drawn: _Drawn, now: float
     ) -> tuple[list[Recorded], FrameResult]:
         """All of these frames, at even distances. The last one's digits, and those of one shortly before it, are
-        followed, and name those of the others.
+        followed; as they are now, and as they were at the look before, they name those of the others.
         """
         latency_ms = self.scanner.counters().latency_last / (1000 * self.scanner.clock_mhz)
         times = np.linspace(self._looked_at, now, len(scans) + 1)[1:].tolist()
@@ -133,9 +134,10 @@ class Replay:
         followed = {
             i: make(self._tracker, i, numbers[i], times[i]) for i in (last - APART, last) if i >= 0
         }
-        moment = self._tracker.moment()
+        before, self._moment = self._moment, self._tracker.moment()
+        moments = Moments((self._moment, before))
         recorded = [
-            Recorded(number, at, partial(make, moment, i, number, at))
+            Recorded(number, at, partial(make, moments, i, number, at))
             for i, (number, at) in enumerate(zip(numbers, times, strict=True))
         ]
         for i, result in followed.items():

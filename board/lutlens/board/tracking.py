@@ -7,6 +7,7 @@ that a moving digit's box does not lag; its size is smoothed; its class is the o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +86,22 @@ class Moment:
         result = _tracked(detections)
         own, taken = _match(boxes, detections)
         result["track"][taken] = self.numbers[own]
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Some of them: what has no number at the first may have one at the next, as a digit that has left meanwhile."""
+
+    each: Sequence[Moment]
+
+    def update(self, detections: Detections, sequence: int) -> Tracked:
+        """As of `Moment`."""
+        result = _tracked(detections)
+        for moment in self.each:
+            nameless = result["track"] == 0
+            numbers = moment.update(detections[nameless], sequence)["track"]
+            result["track"][nameless] = np.where(np.isin(numbers, result["track"]), 0, numbers)
         return result
 
 
