@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from lutlens.host.lutnet import Lutnet
+from lutlens.training import data, recipes
+from lutlens.training.loop import Run, Trainer
 from lutlens.training.parallel import Team
 from safetensors.torch import load_file
 
@@ -39,7 +41,7 @@ train, (folder, *arguments) = Trainer.train, sys.argv[1:]
 
 def train_and_keep(self, *given):
     finished = train(self, *given)
-    save_file(self.network.state_dict(), f"{folder}/{self.team.size}-{self.team.rank}.safetensors")
+    save_file(self.network.state_dict(), f"{folder}/{self.team.rank}.safetensors")
     return finished
 
 Trainer.train = train_and_keep
@@ -54,26 +56,24 @@ def test_two_processes_train_the_network_of_one(tmp_path):
     np.savez(tmp_path / "dots.npz", images=images, labels=labels)
     (tmp_path / "small.toml").write_text(RECIPE)
     (tmp_path / "process.py").write_text(PROCESS)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", tmp_path / "process.py", tmp_path]
+    command += ["train", tmp_path / "small.toml", "--data", tmp_path / "dots.npz"]
+    command += ["--epochs", "2", "--device", "cpu", "--out", tmp_path / "two.lutnet"]
+    subprocess.run([str(word) for word in command], check=True, timeout=550)
+    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
 
-    def train(name, *launcher):
-        command = [sys.executable, *launcher, tmp_path / "process.py", tmp_path]
-        command += ["train", tmp_path / "small.toml", "--data", tmp_path / "dots.npz"]
-        command += ["--epochs", "2", "--device", "cpu", "--out", tmp_path / f"{name}.lutnet"]
-        subprocess.run(list(map(str, command)), check=True, timeout=300)
+    recipe = recipes.recipe(str(tmp_path / "small.toml"))
+    dots = data.load(tmp_path / "dots.npz", recipe.input_shape)
+    run = Run(recipe=recipe, seed=1, data_sha256=dots.sha256, epochs=2.0, minutes=None)
+    alone = Trainer(run, dots, tmp_path / "one.train")
+    alone.train(lambda _: None)
 
-    train("one")
-    train("two", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    one, first, second = (
-        load_file(tmp_path / f"{name}.safetensors") for name in ("1-0", "2-0", "2-1")
-    )
-    assert first.keys() == one.keys()
-    for name, tensor in one.items():
+    for name, tensor in alone.network.state_dict().items():
         assert torch.equal(first[name], second[name]), f"{name}: not the same in both processes"
         torch.testing.assert_close(first[name], tensor, rtol=0, atol=1e-4)
     # The first process alone has written, and as much as one process does.
-    files = [
-        sorted(p.name for p in (tmp_path / f"{name}.train").iterdir()) for name in ("one", "two")
-    ]
+    files = [{path.name for path in (tmp_path / f"{n}.train").iterdir()} for n in ("one", "two")]
     assert files[0] == files[1]
     assert Lutnet.load(tmp_path / "two.lutnet").provenance["processes"] == 2
 

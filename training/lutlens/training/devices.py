@@ -30,7 +30,7 @@ def device_of(name: DeviceName, index: int = 0) -> torch.device:
         return torch.device("cpu")
     found = torch.cuda.device_count()
     if index >= found:
-        built = "" if torch.backends.cuda.is_built() else "; this PyTorch is built without CUDA"
+        built = "" if torch.version.cuda else "; this PyTorch is built without CUDA"
         raise DeviceError(f"device cuda:{index}: there are {found} CUDA devices{built}")
     return torch.device("cuda", index)
 

@@ -64,7 +64,8 @@ class Team:
             return
         flat = torch.cat([t.flatten() for t in tensors])
         dist.all_reduce(flat)
-        for t, total in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        totals = torch.split(flat, [t.numel() for t in tensors])
+        for t, total in zip(tensors, totals, strict=True):
             t.copy_(total.view_as(t))
 
     def as_leader(self, *numbers: float) -> tuple[float, ...]:

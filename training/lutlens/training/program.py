@@ -98,7 +98,7 @@ class _Compiled(torch.autograd.Function):
         ctx.program = program
         ctx.chunk = max(CHUNK, program.memory // outputs // CHUNK * CHUNK)
         # Of a larger batch only the input is kept, and the rest worked out again on the way back.
-        chunks = rows.split(ctx.chunk, dim=1)
+        chunks = torch.split(rows, ctx.chunk, dim=1)
         if len(chunks) > 1:
             kept = [rows]
             y = torch.cat([program.forward(chunk)[0] for chunk in chunks], dim=1)
@@ -117,13 +117,20 @@ class _Compiled(torch.autograd.Function):
         if gradient.shape[1] <= ctx.chunk:
             to_rows, results = program.backward(kept, gradient, to_rows, wanted)
             return to_rows, None, None, *results
-        parts, sums = [], [None] * len(wanted)
-        pairs = zip(kept[0].split(ctx.chunk, dim=1), gradient.split(ctx.chunk, dim=1), strict=True)
-        for chunk, part in pairs:
-            to_chunk, results = program.backward(program.forward(chunk)[1], part, to_rows, wanted)
-            parts.append(to_chunk)
-            sums = [
-                one if total is None else total + one
-                for total, one in zip(sums, results, strict=True)
-            ]
+        of_chunks = [
+            program.backward(program.forward(chunk)[1], part, to_rows, wanted)
+            for chunk, part in zip(
+                torch.split(kept[0], ctx.chunk, dim=1),
+                torch.split(gradient, ctx.chunk, dim=1),
+                strict=True,
+            )
+        ]
+        parts = [part for part, _ in of_chunks if part is not None]
+        sums = (_add(one) for one in zip(*(results for _, results in of_chunks), strict=True))
         return torch.cat(parts, dim=1) if to_rows else None, None, None, *sums
+
+
+def _add(gradients: Sequence[Tensor | None]) -> Tensor | None:
+    """Of one parameter, by chunks; None if they are not wanted."""
+    known = [g for g in gradients if g is not None]
+    return torch.stack(known).sum(dim=0) if known else None

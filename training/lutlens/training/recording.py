@@ -34,7 +34,7 @@ class _Graph(Generic[T]):
     def __init__(self, work: Callable[..., T], device: torch.device) -> None:
         self._work = work
         # What is recorded must not have begun on the default stream.
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
         self._arguments: tuple[Tensor, ...] = ()
         self._calls = 0

@@ -9,6 +9,9 @@ Of a smoothed table's slopes `D_j` only half are kept, `[2**(n-1)]`, for they do
 j: entry i is for the addresses whose bits j + 1, j + 2, ... (modulo n) are those of i.
 """
 
+# Triton has no types; what its decorator makes of a function is not to be called from Python anyway.
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+
 from __future__ import annotations
 
 import triton

@@ -3,6 +3,9 @@
 Maps are `[height, width, channels, batch]`; signals and samples are as in triton_lookup.py.
 """
 
+# Triton has no types; what its decorator makes of a function is not to be called from Python anyway.
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+
 from __future__ import annotations
 
 import triton

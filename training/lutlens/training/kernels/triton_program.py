@@ -228,9 +228,9 @@ def _readers(step: _Layer) -> _Readers:
 
 
 def _block(batch: int) -> int:
-    return min(_SAMPLES, triton.next_power_of_2(batch))
+    return min(_SAMPLES, int(triton.next_power_of_2(batch)))
 
 
 def _splits(others: int, blocks: int) -> int:
     """Into how many parts `blocks` are split; a function of shapes alone, so that sums are."""
-    return min(blocks, triton.cdiv(_BLOCKS, others))
+    return min(blocks, -(-_BLOCKS // others))
