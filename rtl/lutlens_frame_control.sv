@@ -7,7 +7,8 @@
 // Watchdog: the oldest frame is dropped, the datapath flushed, and the frames behind it are taken from
 // the ring again. Reset is the same flush with the ring emptied. Neither happens in the middle of a
 // record: what has begun on the bus is finished. A frame of a wrong size is not read; it is dropped in
-// the same way when it has become the only one.
+// the same way when it has become the only one. One of too many positions to be added over its passes
+// is found out by the core that counts them, in its first pass.
 
 module lutlens_frame_control
   import lutlens_pkg::*;
@@ -51,6 +52,8 @@ module lutlens_frame_control
   output logic          [          3:0] last_pass_o,
   // Result writer: nothing must begin on the bus while `writer_hold_o` is high
   output logic                          writer_hold_o,
+  // The oldest frame, or the one whose turn is about to come, has too many positions.
+  input  logic                          overflow_i,
   input  writer_state_t                 writer_i,
   // One clock each
   output logic                          ring_clear_o,       // the rings are emptied
@@ -118,17 +121,17 @@ module lutlens_frame_control
   logic        expired;
   logic        refused;
 
-  assign expired       = turn_q && watchdog_cycles_i != '0 && timer_q >= watchdog_cycles_i;
-  assign refused       = state_q == StRefuse && turn_q && at_work_q == FrameBits'(1);
-  assign flush_start   = !flushing_q && !writer_i.active && (reset_pending_q || expired || refused);
-  assign abandon       = flush_start || flushing_q;
-  assign ring_clear_o  = flush_start && reset_pending_q;
-  assign dropped_o     = flush_start && !reset_pending_q;
-  assign timeout_o     = dropped_o && !refused;
-  assign wrong_size_o  = dropped_o && refused;
-  assign flush_o       = flushing_q;
+  assign expired = turn_q && watchdog_cycles_i != '0 && timer_q >= watchdog_cycles_i;
+  assign refused = turn_q && (overflow_i || (state_q == StRefuse && at_work_q == FrameBits'(1)));
+  assign flush_start = !flushing_q && !writer_i.active && (reset_pending_q || expired || refused);
+  assign abandon = flush_start || flushing_q;
+  assign ring_clear_o = flush_start && reset_pending_q;
+  assign dropped_o = flush_start && !reset_pending_q;
+  assign timeout_o = dropped_o && !refused;
+  assign wrong_size_o = dropped_o && refused;
+  assign flush_o = flushing_q;
   assign writer_hold_o = reset_pending_q || expired || flushing_q;
-  assign busy_o        = at_work_q != '0 || flushing_q || reset_pending_q;
+  assign busy_o = at_work_q != '0 || flushing_q || reset_pending_q;
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin

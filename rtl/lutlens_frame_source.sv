@@ -33,6 +33,7 @@ module lutlens_frame_source
   output logic                                               turn_next_o,
   output logic                                               read_error_o,
   output logic                                               writer_hold_o,
+  input  logic                                               overflow_i,
   input  writer_state_t                                      writer_i,
   // Of the oldest frame at work: its scale, the clock of its first pixel
   input  logic          [            31:0]                   cycles_i,
@@ -133,6 +134,7 @@ module lutlens_frame_source
     .start_index_o    (start_index),
     .last_pass_o      (last_pass_o),
     .writer_hold_o    (writer_hold_o),
+    .overflow_i       (overflow_i),
     .writer_i         (writer_i),
     .ring_clear_o     (ring_clear_o),
     .frame_begun_o    (frame_begun_o),

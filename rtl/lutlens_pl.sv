@@ -159,6 +159,7 @@ module lutlens_pl
   logic                               frame_dropped;
   logic                               turn_next;
   logic                               writer_hold;
+  logic                               overflow;
   logic [      2:0]                   scale;
   logic [     31:0]                   start_cycles;
   logic                               read_failed;
@@ -198,6 +199,7 @@ module lutlens_pl
     .turn_next_o         (turn_next),
     .read_error_o        (read_error),
     .writer_hold_o       (writer_hold),
+    .overflow_i          (overflow),
     .writer_i            (writer),
     .cycles_i            (cycles),
     .scale_o             (scale),
@@ -251,6 +253,7 @@ module lutlens_pl
       .s_axis_tlast   (pixel_tlast),
       .ring_clear_i   (rings_cleared),
       .hold_i         (writer_hold),
+      .overflow_o     (overflow),
       .writer_o       (writer),
       .write_error_o  (write_error),
       .sequence_i     (frame_tail),
@@ -290,6 +293,7 @@ module lutlens_pl
       .axi_write_i   (axi_write_rsp)
     );
 
+    assign overflow = 1'b0;
     assign unused_bits = ^scale;
   end
 

@@ -31,6 +31,7 @@ module lutlens_scan
   // Frame control
   input  logic                              ring_clear_i,
   input  logic                              hold_i,
+  output logic                              overflow_o,
   output writer_state_t                     writer_o,
   output logic                              write_error_o,
   // The frame whose result is due
@@ -53,6 +54,7 @@ module lutlens_scan
   logic        map_valid;
   logic [63:0] map_data;
   logic        map_read;
+  logic        chosen;
   logic [10:0] window_count;
   logic        window_valid;
   logic [63:0] window_data;
@@ -79,6 +81,7 @@ module lutlens_scan
     .s_axis_tlast,
     .room_i        (room),
     .frame_done_i  (done),
+    .overflow_o,
     .cell_valid_o  (cell_valid),
     .cell_o        (cell_data),
     .column_o      (column),
@@ -89,7 +92,8 @@ module lutlens_scan
   );
 
   lutlens_scan_result #(
-    .Windows(Windows)
+    .Windows     (Windows),
+    .StrengthBits(SCORE_BITS + 4)
   ) u_result (
     .aclk,
     .aresetn       (datapath_resetn),
@@ -106,6 +110,7 @@ module lutlens_scan
     .map_valid_o   (map_valid),
     .map_data_o    (map_data),
     .map_read_i    (map_read),
+    .chosen_o      (chosen),
     .window_count_o(window_count),
     .window_valid_o(window_valid),
     .window_data_o (window_data),
@@ -140,6 +145,7 @@ module lutlens_scan
     .map_valid_i   (map_valid),
     .map_data_i    (map_data),
     .map_read_o    (map_read),
+    .chosen_i      (chosen),
     .window_count_i(window_count),
     .window_valid_i(window_valid),
     .window_data_i (window_data),

@@ -25,6 +25,7 @@ module lutlens_scan_core
   // See lutlens_scan_scorer and lutlens_scan_peaks.
   input  logic                    room_i,
   input  logic                    frame_done_i,
+  output logic                    overflow_o,
   output logic                    cell_valid_o,
   output logic [            31:0] cell_o,
   output logic [            15:0] column_o,
@@ -104,6 +105,7 @@ module lutlens_scan_core
     .s_axis_tlast (scores_tlast),
     .room_i,
     .frame_done_i,
+    .overflow_o,
     .valid_o      (valid),
     .class_o      (best_class),
     .score_o      (score),

@@ -5,7 +5,9 @@
 
 module lutlens_scan_result #(
   // Windows that are listed.
-  parameter int unsigned Windows = 256
+  parameter int unsigned Windows      = 256,
+  // Of a margin.
+  parameter int unsigned StrengthBits = 12
 ) (
   input  logic        aclk,
   input  logic        aresetn,
@@ -26,7 +28,8 @@ module lutlens_scan_result #(
   output logic        map_valid_o,
   output logic [63:0] map_data_o,
   input  logic        map_read_i,
-  // Beats of the windows
+  // Beats of the windows that are listed, once they are chosen
+  output logic        chosen_o,
   output logic [10:0] window_count_o,
   output logic        window_valid_o,
   output logic [63:0] window_data_o,
@@ -39,12 +42,6 @@ module lutlens_scan_result #(
   output logic [15:0] found_o
 );
   localparam int unsigned MapDepth = 512;
-  // At least a block RAM's.
-  localparam int unsigned WindowDepth = (Windows > 512) ? 1024 : 512;
-
-  if (Windows < 1 || Windows > 1024) begin : gen_check_windows
-    $error("Windows must be 1 to 1024");
-  end
 
   // ------------------------------------------------------------------ map
 
@@ -77,37 +74,35 @@ module lutlens_scan_result #(
     .count_o     (map_count_o)
   );
 
-  always_ff @(posedge aclk) room_o <= map_count_o < 10'(MapDepth - 16);
-
   // ------------------------------------------------------------------ windows
 
-  logic                             list;
-  logic [$clog2(WindowDepth+1)-1:0] window_count;
+  logic windows_room;
 
-  assign list           = window_valid_i && listed_o != 16'(Windows);
-  assign window_count_o = 11'(window_count);
-
-  lutlens_block_fifo #(
-    .Width(64),
-    .Depth(WindowDepth)
+  lutlens_scan_strongest #(
+    .Windows     (Windows),
+    .StrengthBits(StrengthBits)
   ) u_windows (
     .aclk,
     .aresetn,
-    .clear_i     (1'b0),
-    .write_i     (list),
-    .write_data_i(window_i),
-    .valid_o     (window_valid_o),
-    .data_o      (window_data_o),
-    .read_i      (window_read_i),
-    .count_o     (window_count)
+    .room_o    (windows_room),
+    .window_valid_i,
+    .window_i,
+    .complete_i(complete_o),
+    .done_i,
+    .chosen_o,
+    .listed_o,
+    .count_o   (window_count_o),
+    .valid_o   (window_valid_o),
+    .data_o    (window_data_o),
+    .read_i    (window_read_i)
   );
+
+  always_ff @(posedge aclk) room_o <= windows_room && map_count_o < 10'(MapDepth - 16);
 
   always_ff @(posedge aclk) begin
     if (!aresetn || done_i) begin
-      listed_o <= '0;
-      found_o  <= '0;
+      found_o <= '0;
     end else begin
-      if (list) listed_o <= listed_o + 1'b1;
       if (window_valid_i && found_o != '1) found_o <= found_o + 1'b1;
     end
   end

@@ -8,6 +8,8 @@
 // Nothing behind the input waits; positions of a frame's last pass are taken only while there is room
 // for their results, and those of the next frame not before `frame_done_i`.
 //
+// A frame of more positions than can be added is not taken farther than that.
+//
 // Latency, from a position's last beat: 5 + log2(Units) clocks.
 
 module lutlens_scan_scorer #(
@@ -33,6 +35,8 @@ module lutlens_scan_scorer #(
   input  logic                       room_i,
   // The last frame's result has been written, or given up.
   input  logic                       frame_done_i,
+  // The oldest frame has more positions than can be added; stays until a reset.
+  output logic                       overflow_o,
   // A position
   output logic                       valid_o,
   output logic [                7:0] class_o,
@@ -46,6 +50,7 @@ module lutlens_scan_scorer #(
   localparam int unsigned ClassBits = $clog2(Classes);
   localparam int unsigned Beats = (Classes + Units - 1) / Units;
   localparam int unsigned AddressBits = $clog2(Positions * Beats);
+  localparam logic [AddressBits-1:0] LastAddress = AddressBits'(Positions * Beats - 1);
   localparam int unsigned Levels = $clog2(Units);
 
   if (Classes < 2 || Classes > 255) begin : gen_check_classes
@@ -70,23 +75,29 @@ module lutlens_scan_scorer #(
   // ------------------------------------------------------------------ what is taken
 
   logic [3:0] pass_q;
-  logic       first_pass;
-  logic       last_pass;
+  logic first_pass;
+  logic last_pass;
   logic [2:0] settle_q;  // clocks until all sums of the pass before have been written
-  logic       closed_q;  // the frame is complete, and its result not yet written
-  logic       take;
+  logic row_ended_q;  // a clock between rows, so that windows never come in successive ones
+  logic closed_q;  // the frame is complete, and its result not yet written
+  logic overflow_q;  // the sums' memory is full, and more of the frame is to come
+  logic take;
 
-  assign first_pass    = pass_q == '0;
-  assign last_pass     = pass_q == last_pass_i;
-  assign s_axis_tready = settle_q == '0 && !(last_pass && (closed_q || !room_i));
-  assign take          = s_axis_tvalid && s_axis_tready;
+  assign first_pass = pass_q == '0;
+  assign last_pass = pass_q == last_pass_i;
+  assign s_axis_tready = settle_q == '0 && !row_ended_q && !overflow_q &&
+      !(last_pass && (closed_q || !room_i));
+  assign take = s_axis_tvalid && s_axis_tready;
+  assign overflow_o = overflow_q && !closed_q;
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
-      pass_q   <= '0;
+      pass_q <= '0;
       settle_q <= '0;
       closed_q <= 1'b0;
+      row_ended_q <= 1'b0;
     end else begin
+      row_ended_q <= take && (&s_axis_tuser);
       if (take && s_axis_tlast) pass_q <= last_pass ? '0 : pass_q + 1'b1;
       if (take && s_axis_tlast) settle_q <= '1;
       else if (settle_q != '0) settle_q <= settle_q - 1'b1;
@@ -148,6 +159,14 @@ module lutlens_scan_scorer #(
     .write_address_i(write_address_q),
     .write_data_i   (sums_q)
   );
+
+  // What is not added may be of any number.
+  always_ff @(posedge aclk) begin
+    if (!aresetn) overflow_q <= 1'b0;
+    else if (take && !last_pass && !s_axis_tlast && read_address_q == LastAddress) begin
+      overflow_q <= 1'b1;
+    end
+  end
 
   // ------------------------------------------------------------------ the best of a beat
 

@@ -40,6 +40,7 @@ module lutlens_scan_writer
   input  logic                  map_valid_i,
   input  logic           [63:0] map_data_i,
   output logic                  map_read_o,
+  input  logic                  chosen_i,
   input  logic           [10:0] window_count_i,
   input  logic                  window_valid_i,
   input  logic           [63:0] window_data_i,
@@ -117,18 +118,17 @@ module lutlens_scan_writer
 
   always_comb begin
     unique case (section_q)
-      Map:      count = 11'(map_count_i);
-      Windowed: count = window_count_i;
-      default:  count = 11'(header_left_q);
+      Map:      {whole, count} = {complete_i, 11'(map_count_i)};
+      Windowed: {whole, count} = {chosen_i, window_count_i};
+      default:  {whole, count} = {1'b1, 11'(header_left_q)};
     endcase
   end
 
-  assign whole = section_q != Map || complete_i;
   assign boundary = 5'd16 - {1'b0, address_q[3:0]};
   assign length = (count < 11'(boundary)) ? count[4:0] : boundary;
   assign begin_result = state_q == StIdle && map_count_i != '0 && !full && !hold_i;
   assign begin_burst  = state_q == StNext && !hold_i && !outstanding_q[3] && count != '0 &&
-      (whole || count >= 11'(boundary));
+      (whole || (section_q == Map && count >= 11'(boundary)));
   assign end_section = state_q == StNext && whole && count == '0;
 
   always_ff @(posedge aclk) begin

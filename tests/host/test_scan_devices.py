@@ -146,20 +146,26 @@ def test_sizes_come_in_turn_and_rings_wrap(core: Core) -> None:
             assert np.array_equal(scans.cells(i), right)
             peaks = scanning.peaks(right, scanning.NO_BACKGROUND, 1)
             assert scans.headers["found"][i] == len(peaks)
-            assert scans.windows(i).tolist() == peaks[:64].tolist()
+            assert scans.windows(i).tolist() == scanning.listed(peaks, 64).tolist()
         number += 3
     assert core.read(reg.FRAMES_IN) == core.read(reg.FRAMES_OUT) == number
     assert core.read(reg.LATENCY_MAX) == 2 * max(w * h for w, h in SIZES)
     assert core.read(reg.STATUS) == 0
 
 
-def test_more_peaks_than_a_result_lists_are_counted(core: Core) -> None:
+def test_of_more_peaks_than_a_result_lists_the_strongest_are_listed(core: Core) -> None:
     counts = []
     for n in range(8):
-        core.submit(frames_of(n))
+        frames = frames_of(n)
+        core.submit(frames)
         scans = core.collect()
         assert (scans.headers["windows"] == np.minimum(scans.headers["found"], 64)).all()
         counts += scans.headers["found"].tolist()
+        for i, frame in enumerate(frames):
+            peaks = scanning.peaks(core.right(frame), scanning.NO_BACKGROUND, 1).tolist()
+            ranks = sorted((-(cell >> 12 & 0xFFF), n) for n, (_, _, cell) in enumerate(peaks))
+            listed = sorted(n for _, n in ranks[:64])
+            assert scans.windows(i).tolist() == [peaks[n] for n in listed]
     assert max(counts) > 64
 
 
@@ -176,7 +182,7 @@ def test_peaks_are_of_enough_margin_and_not_of_the_background(core: Core, backgr
         assert (scanning.cell_margin(windows["cell"]) >= 2).all()
         assert (scanning.cell_class(windows["cell"]) != background).all()
         right = scanning.peaks(core.right(frame), background, 2)
-        assert windows.tolist() == right[:64].tolist()
+        assert windows.tolist() == scanning.listed(right, 64).tolist()
         listed += len(windows)
     assert listed > 0
 
@@ -206,7 +212,8 @@ def test_scales_out_of_range(core: Core, scales: int, acts_as: int) -> None:
     assert found == [n % acts_as for n in range(10)]
 
 
-@pytest.mark.parametrize("size", [(0, 0), (8, 40), (72, 40), (44, 40), (48, 10)])
+# The last one has 330 rows of 14 positions, more than can be added.
+@pytest.mark.parametrize("size", [(0, 0), (8, 40), (72, 40), (44, 40), (48, 10), (64, 1327)])
 def test_frames_of_a_wrong_size_are_dropped(core: Core, size: tuple[int, int]) -> None:
     core.write(reg.FRAME_SIZE, size[1] << 16 | size[0])
     frames = frames_of()

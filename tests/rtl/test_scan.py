@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from lutlens.board import registers as reg
+from lutlens.board import scanning
 from lutlens.host.devices.ddr import Ddr
 from lutlens.host.devices.measure_scan import scan_times
 from lutlens.host.devices.rtl import STALLS, Rtl, compile_pl
@@ -19,17 +21,21 @@ from support.scan_core import ScanCore
 pytestmark = pytest.mark.rtl
 
 # Windows of 11 x 10 pixels with strides, 5 classes, 2 encoder bits; few windows, so that many more
-# are found than listed.
+# are found than listed, or too many for the first look at them.
 LUTNET = random_lutnet(1, stages=2, encoder_bits=2, classes=5, degenerate=0.1)
 SCAN = Scan(max_positions=600, max_windows=7)
+MANY = Scan(max_positions=4608, max_windows=250)
 SIZES = ((11, 64), (20, 128), (32, 64))
 
 
-def open_core(pixels_per_clock: int, seed: int = 1) -> ScanCore:
-    build = Build(max_width=128, pixels_per_clock=pixels_per_clock, scan=SCAN)
+def open_core(
+    pixels_per_clock: int, seed: int = 1, sizes: Sequence[tuple[int, int]] = SIZES
+) -> ScanCore:
+    scan = MANY if pixels_per_clock == 2 else SCAN
+    build = Build(max_width=128, pixels_per_clock=pixels_per_clock, scan=scan)
     ddr = Ddr()
     logic = Rtl(compile_pl(LUTNET, build), ddr, STALLS["heavy"], seed)
-    return ScanCore(logic, LUTNET, SCAN, ddr, SIZES)
+    return ScanCore(logic, LUTNET, scan, ddr, sizes)
 
 
 @pytest.fixture(params=[1, 2, 4, 8])
@@ -170,6 +176,48 @@ def test_frames_of_a_wrong_size_are_dropped_unread(fast_core: ScanCore) -> None:
         logic.write(reg.FRAME_SIZE + reg.FRAME_SIZE_STRIDE, right)
         fast_core.reset()
     fast_core.run(4)
+
+
+def test_frames_of_more_positions_than_can_be_added_are_dropped() -> None:
+    """Neither one of just as many nor those behind it lose a bit; a single pass takes any number."""
+    sizes = ((90, 128), (92, 128), (11, 64))
+    assert [np.prod(LUTNET.output_size(*size)) for size in sizes] == [600, 630, 14]
+    core = open_core(8, sizes=sizes)
+    logic = core.logic
+    core.configure(levels(3))
+    frames = core.put(3)
+    core.wait_idle()
+    assert logic.read(reg.STATUS) == reg.STATUS_FRAME_SIZE
+    assert logic.read(reg.FRAME_TAIL) == logic.read(reg.FRAMES_IN) == 3
+    assert logic.read(reg.FRAMES_DROPPED) == 1
+    assert [int(slot[0]) for slot in core.results] == [0, 2]
+    core.check(frames[0])
+    core.reset()
+    core.configure(levels(1))
+    core.run(3)
+    assert logic.read(reg.STATUS) == 0
+    logic.close()
+
+
+def test_the_strongest_of_many_windows_are_listed() -> None:
+    """More come than are kept between two looks at which of them still count."""
+    core = open_core(2, sizes=((600, 128), (20, 64)))
+    core.configure(levels(6))
+    (frame, _), kept = core.put(2), 0
+    core.wait_idle()
+    windows = scanning.peaks(core.right(frame), scanning.NO_BACKGROUND, 1)
+    strongest: list[int] = []
+    for margin in scanning.cell_margin(windows["cell"]).tolist():
+        if len(strongest) < MANY.max_windows:
+            heapq.heappush(strongest, margin)
+        elif margin > strongest[0]:
+            heapq.heapreplace(strongest, margin)
+        else:
+            continue
+        kept += 1
+    assert kept > 512
+    core.check(frame)
+    core.logic.close()
 
 
 @pytest.mark.parametrize("clocks", [50, 700, 1500, 3100])

@@ -101,10 +101,9 @@ class ScanCore:
     def check(self, frame: Frame) -> None:
         """The next result has to be that of this frame."""
         slot = bytes(self.results[self.collected % RESULT_SLOTS])
-        scores = self.executor.scores(frame[np.newaxis], thresholds=self.thresholds)
         check_result(
             slot,
-            cells(scores)[0],
+            self.right(frame),
             self.scan,
             sequence=self.collected,
             scale=self.collected % len(self.sizes),
@@ -112,6 +111,10 @@ class ScanCore:
             min_margin=self.min_margin,
         )
         self.collected += 1
+
+    def right(self, frame: Frame) -> scanning.Cells:
+        """The map of a frame, as the C executor has it."""
+        return cells(self.executor.scores(frame[np.newaxis], thresholds=self.thresholds))[0]
 
     def put(self, count: int) -> list[Frame]:
         """So many random frames into the ring, which must have room, without a look at results."""

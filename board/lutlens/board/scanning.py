@@ -6,8 +6,9 @@ All little endian. A position's cell holds its class, that class's score added o
 margin over the second best. The strength of a position is its margin, or 0 if its class is the
 background. A window is listed for every peak of a row: a position whose strength is at least
 MIN_MARGIN and 1, more than that of the position to its left, and no less than that of the one to its
-right; beyond the row strengths are 0. Windows come in the order of the map; those beyond MAX_WINDOWS
-are counted, not listed.
+right; beyond the row strengths are 0. Of more than MAX_WINDOWS windows the strongest are listed, of
+equally strong ones those that come first in the map; the others are only counted. Windows are listed
+in the order of the map, row by row.
 """
 
 from __future__ import annotations
@@ -83,6 +84,14 @@ def peaks(found: Cells, background: int, min_margin: int) -> npt.NDArray[np.void
     windows = np.empty(len(rows), WINDOW)
     windows["column"], windows["row"], windows["cell"] = columns, rows, found[rows, columns]
     return windows
+
+
+def listed(windows: npt.NDArray[np.void], max_windows: int) -> npt.NDArray[np.void]:
+    """Those of all windows of a map, in its order, that its result lists."""
+    margins = cell_margin(windows["cell"]).astype(np.int32)
+    strongest = np.argsort(-margins, kind="stable")[:max_windows]
+    kept: npt.NDArray[np.void] = windows[np.sort(strongest)]
+    return kept
 
 
 def map_offset(max_windows: int) -> int:

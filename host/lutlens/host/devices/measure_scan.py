@@ -152,7 +152,7 @@ def check_result(
     """Raise DeviceError where a result in memory is not that of a map of cells `[rows, columns]`."""
     none = scanning.NO_BACKGROUND
     windows = scanning.peaks(found, none if background is None else background, min_margin)
-    listed = windows[: scan.max_windows]
+    listed = scanning.listed(windows, scan.max_windows)
     rows, columns = found.shape
     expected = {
         "sequence": sequence,

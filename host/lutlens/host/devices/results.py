@@ -92,9 +92,9 @@ class Scans:
         self, lutnet: Lutnet, executor: Executor, scan: ScanGeometry, max_width: int
     ) -> None:
         self._executor = executor
-        self._image = lutnet.input_shape[:2]
+        self._lutnet = lutnet
         self._max_width = max_width
-        self._max_windows = scan.max_windows
+        self._max_positions, self._max_windows = scan.max_positions, scan.max_windows
         self.constants: Registers = {
             reg.RECORD_BYTES: 0,
             reg.MAX_POSITIONS: scan.max_positions,
@@ -109,8 +109,11 @@ class Scans:
         held = registers[reg.FRAME_SIZE + scale * reg.FRAME_SIZE_STRIDE]
         height, width = held >> 16, held & 0xFFFF
         step = 64 if registers[reg.FORMAT] else scanning.WIDTH_STEP
-        least, most = self._image, self._max_width
+        least, most = self._lutnet.input_shape, self._max_width
         taken = height >= least[0] and least[1] <= width <= most and width % step == 0
+        if taken and registers[reg.PASSES] > 1:
+            rows, columns = self._lutnet.output_size(height, width)
+            taken = rows * columns <= self._max_positions
         return (height, width) if taken else None
 
     def stride(self, registers: Registers) -> int:
@@ -129,7 +132,7 @@ class Scans:
         self, registers: Registers, header: npt.NDArray[np.void], found: scanning.Cells
     ) -> list[tuple[int, Bytes]]:
         windows = scanning.peaks(found, registers[reg.BACKGROUND], registers[reg.MIN_MARGIN])
-        listed = windows[: self._max_windows]
+        listed = scanning.listed(windows, self._max_windows)
         header["found"], header["windows"] = min(len(windows), 0xFFFF), len(listed)
         return [
             (0, header.view(np.uint8)),
