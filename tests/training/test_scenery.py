@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 from lutlens.board import contrast
 from lutlens.board.scanning import BACKGROUND_LABEL, cell_class, cell_margin
+from lutlens.board.windows import overlaps
 from lutlens.host.c import Executor
 from lutlens.host.cli import main
 from lutlens.host.lutnet import Lutnet, LutnetError
-from lutlens.training import crops, recipes, scene_evaluation, scenery
+from lutlens.training import backgrounds, crops, recipes, scene_evaluation, scenery
 from lutlens.training.crops import Mixture, Pool
 from lutlens.training.detect import frames
 from lutlens.training.evaluate import rank_thresholds, torch_scores
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.precision import tally
 from lutlens.training.publish import SINGLE_PASS_CANDIDATES, publish
-from lutlens.training.scene_evaluation import evaluate_scenes, scan
+from lutlens.training.scene_evaluation import evaluate_scenes, finder, scan
 from lutlens.training.scenes import Scene
+from support.networks import digits_lutnet
 from support.scenery import SMALL, drawn_data, drawn_digits, write_photographs
 
 LABEL = 10
@@ -288,7 +290,7 @@ def test_eval_of_scenes(folder, capsys):
     assert status == 0, stderr
     told = json.loads(stdout)
     assert (told["k"], told["scenes"]) == (1, 1)
-    assert set(told["backgrounds"]) == {"generated", "photographs"}
+    assert set(told["backgrounds"]) == {"generated", "photographs", "plain"}
     for one in told["backgrounds"].values():
         assert 0 <= one["mean_average_precision"] <= 1
         assert one["min_support"] == 7
@@ -312,14 +314,36 @@ def test_eval_without_scenes_measures_windows(folder, capsys):
     assert len(told["confusion"]) == 11
 
 
-def test_a_network_that_cannot_scan_is_refused_in_one_line(folder, capsys):
+def test_a_network_for_single_images_finds_what_stands_out(folder, capsys):
+    net = dataclasses.replace(digits_lutnet(2), classes=tuple("0123456789"))
+    net.save(folder / "single.lutnet")
+    arguments = ["eval", "single.lutnet", "--data", "drawn.npz", "--scenes", "--limit", "2"]
+    status, stdout, stderr = run_main([*arguments, "--json"], capsys)
+    assert status == 0, stderr
+    told = json.loads(stdout)["backgrounds"]
+    assert all(0 <= one["mean_average_precision"] <= 1 for one in told.values())
+    assert all(one["milliseconds"] > 0 for one in told.values())
+
+
+def test_regions_are_boxes_as_scenes_have_them():
+    digits = drawn_digits(30, 9)
+    scenes = frames(digits, backgrounds.plain, (4,), 4)
+    with finder(digits_lutnet(2), 1) as regions:
+        found = [regions.detect(scene.image) for scene in scenes]
+    for one, scene in zip(found, scenes, strict=True):
+        assert np.allclose(one["box"][:, 2], one["box"][:, 3])
+        shares = overlaps(scene.boxes[:, None], one["box"][None].astype(np.float32)).max(axis=1)
+        assert (shares > 0.6).mean() > 0.8, "on plain paper nearly every digit stands out"
+
+
+def test_a_network_of_other_classes_is_refused_in_one_line(folder, capsys):
     net = Lutnet.load(folder / "small.lutnet")
     dataclasses.replace(net, classes=tuple("0123456789X")).save(folder / "other.lutnet")
     status, _, stderr = run_main(
         ["eval", "other.lutnet", "--data", "drawn.npz", "--scenes"], capsys
     )
     assert status == 2
-    assert "needs `background` as the last" in re.sub(r"[\s│]+", " ", stderr)
+    assert "tells apart" in re.sub(r"[\s│]+", " ", stderr)
 
 
 def test_the_recipe_fits_the_core_and_its_budget():

@@ -54,6 +54,11 @@ def generated(size: Size, random: np.random.Generator) -> Grey:
     return ground
 
 
+def plain(size: Size, random: np.random.Generator) -> Grey:
+    """Light paper, so even that ink is dark: what a pad shows, or a page under good light."""
+    return np.full(size, random.integers(200, 246), np.uint8)
+
+
 def _light(size: Size, random: np.random.Generator) -> Plane:
     """An even grey, falling off to one side."""
     height, width = size

@@ -1,12 +1,16 @@
-"""Digits in whole scenes: the network scans every scale, as the core and its driver do."""
+"""Digits in whole scenes: the network scans every scale, or classifies regions, as core and driver do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+import cv2
 import numpy as np
 from lutlens.board import contrast, scanning, windows
+from lutlens.board.classifier import LoadedOverlay
+from lutlens.board.detection import RegionDetector
 from lutlens.board.windows import Detections
 from lutlens.host.scores import answers
 from lutlens.training.augment import ScoreFrame
@@ -25,6 +29,37 @@ MISTAKES = 40
 """Of a scale of a frame, at most."""
 
 
+class Finder(Protocol):
+    """Finds digits in frames."""
+
+    @property
+    def classes(self) -> int:
+        """How many kinds of digits there are."""
+
+    def detect(self, image: Grey) -> Detections:
+        """What is found in a frame uint8 `[height, width]`: `windows.FOUND` `[n]`."""
+
+
+class Regions:
+    """Regions that may be a digit, cut out and classified: what the board does where a core does not scan."""
+
+    def __init__(self, overlay: LoadedOverlay, k: int) -> None:
+        self._detector, self._k = RegionDetector(overlay), k
+        self.classes = len(overlay.manifest.geometry.classes)
+
+    def detect(self, image: Grey) -> Detections:
+        """As `Finder`; a box is the square of the longer side around the ink's middle, as in `Scene.boxes`."""
+        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+        seen = self._detector.detect(picture, 0, self._k, 0).detections
+        found = np.zeros(len(seen), windows.FOUND)
+        for row, one in zip(found, seen, strict=True):
+            x, y, width, height = one.box
+            side = max(width, height)
+            row["box"] = x + (width - side) / 2, y + (height - side) / 2, side, side
+            row["digit"], row["margin"], row["support"] = one.digit, one.margin, one.margin
+        return found
+
+
 @dataclass(frozen=True)
 class Scan:
     """How frames are scanned.
@@ -39,12 +74,16 @@ class Scan:
     step: tuple[int, int]
     background: int
 
+    @property
+    def classes(self) -> int:
+        return self.background
+
     def pyramid(self, image: Grey) -> list[tuple[int, int]]:
         height, width = image.shape
         return windows.pyramid(width, height, image=self.window, largest=LARGEST)
 
     def detect(self, image: Grey, min_margin: int = 1) -> Detections:
-        """What is found in a frame uint8 `[height, width]`, at all scales: `windows.FOUND` `[n]`."""
+        """As `Finder`, at all scales."""
         sizes = self.pyramid(image)
         listed = [
             scanning.peaks(self._class_map(copy), self.background, min_margin)

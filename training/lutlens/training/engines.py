@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.overlay import load
 from lutlens.host.c import Executor
 from lutlens.host.compilation import CompilationError
@@ -86,23 +87,30 @@ def _c(lutnet: Lutnet) -> Iterator[Engine]:
 
 
 @contextmanager
-def _device(lutnet: Lutnet, kind: Literal["model", "rtl"]) -> Iterator[Engine]:
-    """The overlay on a simulated device, by the driver that runs on the board."""
+def loaded(lutnet: Lutnet, kind: Literal["model", "rtl"]) -> Iterator[LoadedOverlay]:
+    """An overlay of the network, for single images, on a simulated device."""
     with tempfile.TemporaryDirectory(prefix="lutlens-") as folder:
         lutnet.save(Path(folder, "network.lutnet"))
         generate(Path(folder, "network.lutnet"), Path(folder, "network"))
         with open_device(kind) as device:
-            classifier = load(Path(folder, "network"), device)
-
-            def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
-                scores = classifier.classify(images, k=len(thresholds)).scores
-                assert scores is not None  # a build for single images keeps them all
-                return scores
-
+            overlay = load(Path(folder, "network"), device)
             try:
-                yield Engine(scores_of, batch_size=BATCH if kind == "model" else RTL_BATCH)
+                yield overlay
             finally:
-                classifier.close()
+                overlay.close()
+
+
+@contextmanager
+def _device(lutnet: Lutnet, kind: Literal["model", "rtl"]) -> Iterator[Engine]:
+    """The overlay on a simulated device, by the driver that runs on the board."""
+    with loaded(lutnet, kind) as classifier:
+
+        def scores_of(images: npt.NDArray[np.uint8], thresholds: Thresholds) -> Scores:
+            scores = classifier.classify(images, k=len(thresholds)).scores
+            assert scores is not None  # a build for single images keeps them all
+            return scores
+
+        yield Engine(scores_of, batch_size=BATCH if kind == "model" else RTL_BATCH)
 
 
 _ENGINES: dict[EngineName, Callable[[Lutnet], AbstractContextManager[Engine]]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ from lutlens.board.windows import Detections
 from lutlens.host.lutnet import Lutnet, LutnetError
 from lutlens.training.backgrounds import Background
 from lutlens.training.data import Labelled
-from lutlens.training.detect import Scan, frames
-from lutlens.training.engines import frame_scores
+from lutlens.training.detect import Finder, Regions, Scan, frames
+from lutlens.training.engines import frame_scores, loaded
 from lutlens.training.precision import Tally, tally
 from lutlens.training.scenes import Scene
 
@@ -32,13 +33,14 @@ class SceneSet:
     """What the scenes of one kind of background got.
 
     least: confidence (support) of detections that count for precision and recall; average precision looks at all.
+    milliseconds: of processor time for a scene, all threads added up, mean.
     examples: some scenes with what was found in them at that confidence.
     """
 
     name: str
     tally: Tally
     least: float
-    seconds: float
+    milliseconds: float
     examples: Sequence[tuple[Scene, Detections]]
 
     def summary(self, classes: Sequence[str]) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class SceneSet:
                 name: None if np.isnan(value) else float(value)
                 for name, value in zip(classes, precisions, strict=False)
             },
-            "seconds": self.seconds,
+            "milliseconds": self.milliseconds,
         }
 
 
@@ -77,9 +79,20 @@ def scan(lutnet: Lutnet, k: int) -> Scan:
     )
 
 
+@contextmanager
+def finder(lutnet: Lutnet, k: int) -> Iterator[Finder]:
+    """What finds digits by a lutnet, K passes: a scan if it knows background, else regions on the `model` device."""
+    if BACKGROUND_LABEL in lutnet.classes:
+        yield scan(lutnet, k)
+        return
+    lutnet.thresholds_for(k)
+    with loaded(lutnet, "model") as overlay:
+        yield Regions(overlay, k)
+
+
 def evaluate_scenes(
     name: str,
-    scanner: Scan,
+    scanner: Finder,
     digits: Labelled,
     background: Background,
     *,
@@ -93,21 +106,22 @@ def evaluate_scenes(
     least: confidence, for precision and recall; by default the one that suits these scenes best.
     report: told the scenes done so far.
     """
-    start = time.perf_counter()
     scenes = frames(digits, background, seed, count)
     found = []
+    start = time.process_time()
     for scene in scenes:
         found.append(scanner.detect(scene.image))
         report(len(found))
+    seconds = time.process_time() - start
     counted = tally(
         found,
         [scene.boxes for scene in scenes],
         [scene.labels for scene in scenes],
-        scanner.background,
+        scanner.classes,
     )
     least = counted.best_confidence() if least is None else least
     examples = [
         (scene, one[one["support"] >= least])
         for scene, one in zip(scenes[:EXAMPLES], found, strict=False)
     ]
-    return SceneSet(name, counted, least, time.perf_counter() - start, examples)
+    return SceneSet(name, counted, least, 1000 * seconds / count, examples)
