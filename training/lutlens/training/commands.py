@@ -17,9 +17,12 @@ import torch
 import typer
 from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.host.lutnet import Lutnet
+from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
 from lutlens.training.backgrounds import generated, photographs, plain
+from lutlens.training.budget import Budget, Fit, fit
+from lutlens.training.budget_report import Outcome
 from lutlens.training.data import DataSet
 from lutlens.training.devices import DeviceName
 from lutlens.training.engines import EngineName, open_engine
@@ -42,7 +45,7 @@ from rich.progress import (
 from rich.table import Table
 
 BUILD = Path("build")
-INTERRUPTED = 130
+FAILED, INTERRUPTED = 1, 130
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on the standard output.")
@@ -85,6 +88,27 @@ def train(
     device: Annotated[
         DeviceName, typer.Option(help="Where to train; `auto`: a CUDA device if there is one.")
     ] = DeviceName.auto,
+    luts: Annotated[
+        int | None,
+        typer.Option(
+            "--luts", min=1, metavar="N", help="Size the network: its whole core in so many LUTs."
+        ),
+    ] = None,
+    bram: Annotated[
+        float | None,
+        typer.Option("--bram", min=0.5, metavar="N", help="With --luts: and in so many BRAM36."),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", min=1, metavar="N", help="With --luts: and so many images a second."),
+    ] = None,
+    k: Annotated[
+        int,
+        typer.Option("--k", min=1, max=16, help="With --luts: passes that --fps is meant with."),
+    ] = 1,
+    clock: Annotated[
+        float, typer.Option(metavar="MHZ", help="With --luts: FCLK0 that --fps is meant with.")
+    ] = DEFAULT_CLOCK_MHZ,
     json_output: JsonOption = False,
 ) -> None:
     """Train a network of LUTs and write it as a lutnet.
@@ -105,12 +129,18 @@ def train(
     `labels`. Any number of classes; images of any size, grey or in colours, which are brought to the
     network's.
 
+    With --luts the recipe's network is sized so that the whole core, encoder, popcounts and scorer
+    included, keeps the budget, by a model of what synthesis makes of it. When it is trained, Yosys
+    counts what it takes; if that is more than the budget, the exit status is 1. `digits` comes in
+    sizes that were tried at 1,460, 2,200 and 5,444 LUTs; other recipes are scaled as they are.
+
     A recipe (`lutlens recipes` lists them) names its data set, which is taken from the folder that
     LUTLENS_DATA names, or the cache, or downloaded.
 
         lutlens train digits --minutes 1
         lutlens train digits --seed 7 --out build/seven.lutnet
         lutlens train digits --data my-letters/ --epochs 20
+        lutlens train digits --luts 1460 --bram 7 --k 15
         lutlens recipes digits > mine.toml; lutlens train mine.toml
         torchrun --nproc-per-node 2 --no-python lutlens train digits
     """
@@ -119,13 +149,18 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = recipes.recipe(recipe)
-    out = out or BUILD / f"{chosen.name}.lutnet"
     images = data_sets.load(data, chosen.input_shape, name=chosen.data)
+    budget = _budget(luts, bram, fps, k, clock)
+    fitted = fit(chosen, len(images.classes), budget) if budget else None
+    chosen = fitted.recipe if fitted else chosen
+    out = out or BUILD / f"{chosen.name}.lutnet"
     if minutes is None and epochs is None:
         epochs = chosen.schedule.epochs
     run = Run(recipe=chosen, seed=seed, data_sha256=images.sha256, epochs=epochs, minutes=minutes)
     with working_team(device) as (team, where):
         console = Console(stderr=True, quiet=not team.leads)
+        if fitted:
+            console.print(_sized(fitted))
         trainer = Trainer(run, images, out.with_suffix(".train"), device=where, team=team)
         if resume:
             trainer.resume()
@@ -136,10 +171,44 @@ def train(
             lutnet = publish(trainer, out, measure=finished, report=status.update)
         console.print(result_table(lutnet))
         console.print(f"{out}: {lutnet.nodes} nodes, trained in {trainer.seconds:.0f} s")
+        outcome = _outcome(lutnet, budget, fitted, console) if finished else None
         if json_output:
-            print(json.dumps(_train_json(trainer, lutnet, out, finished)))
+            print(json.dumps(_train_json(trainer, lutnet, out, finished, outcome)))
+        if outcome is not None and not outcome.kept:
+            raise typer.Exit(FAILED)
     if not finished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _budget(
+    luts: int | None, bram: float | None, fps: float | None, k: int, clock: float
+) -> Budget | None:
+    if luts is not None:
+        return Budget(luts, bram, fps, k, clock)
+    given = {"--bram": bram, "--fps": fps, "--k": k if k > 1 else None}
+    for option in (name for name, value in given.items() if value is not None):
+        raise typer.BadParameter(f"{option} is a part of a budget; give --luts, too")
+    return None
+
+
+def _outcome(
+    lutnet: Lutnet, budget: Budget | None, fitted: Fit | None, console: Console
+) -> Outcome | None:
+    if budget is None or fitted is None:
+        return None
+    with console.status("synthesising the core"):
+        outcome = Outcome.of(lutnet, budget, fitted)
+    console.print(outcome.table())
+    console.print(outcome.verdict())
+    return outcome
+
+
+def _sized(fitted: Fit) -> str:
+    nodes = [[layer.nodes for layer in stage.layers] for stage in fitted.recipe.stages]
+    return (
+        f"stages of {nodes} nodes, {fitted.recipe.bits_per_class} bits a class: expected to take "
+        f"{fitted.cost.lut:,} LUT, {fitted.cost.bram36:g} BRAM36"
+    )
 
 
 def evaluate(
@@ -346,8 +415,11 @@ def result_table(lutnet: Lutnet) -> Table:
     return table
 
 
-def _train_json(trainer: Trainer, lutnet: Lutnet, out: Path, finished: bool) -> dict[str, Any]:
+def _train_json(
+    trainer: Trainer, lutnet: Lutnet, out: Path, finished: bool, outcome: Outcome | None
+) -> dict[str, Any]:
     return {
+        **({"budget": outcome.as_json()} if outcome else {}),
         "out": str(out),
         "finished": finished,
         "accuracy": lutnet.provenance["accuracy"],
