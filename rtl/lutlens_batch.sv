@@ -21,7 +21,7 @@ module lutlens_batch
   output logic           [     31:0]                   result_head_o,
   // Pixels for each core; see lutlens_core.
   input  logic           [Cores-1:0][8*PIXEL_BITS-1:0] thresholds_i,
-  input  logic           [Cores-1:0][    8*PIXELS-1:0] s_axis_tdata,
+  input  logic           [Cores-1:0][    8*VALUES-1:0] s_axis_tdata,
   input  logic           [Cores-1:0]                   s_axis_tvalid,
   output logic           [Cores-1:0]                   s_axis_tready,
   input  logic           [Cores-1:0]                   s_axis_tuser,

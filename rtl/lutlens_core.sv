@@ -1,9 +1,9 @@
 // The core: encoder, generated network, scorer. An image's pixels go in, its result comes out.
 //
-// Pixels: PIXELS a clock, the leftmost one lowest, row by row, tuser with the last ones of a line, tlast
-// with the last ones of a pass; every image comes `last_pass_i + 1` times. Where IMAGE_WIDTH is no multiple
-// of PIXELS, a clock's pixels may be of two lines, those of the last are filled up with anything, and
-// tuser does not matter. Result: 16-bit words, see lutlens_scorer.
+// Pixels: VALUES 8-bit values a clock, those of the leftmost pixel lowest, row by row, tuser with the last
+// ones of a line, tlast with the last ones of a pass; every image comes `last_pass_i + 1` times. Where pixels
+// have several CHANNELS, or IMAGE_WIDTH is no multiple of PIXELS, a clock's values may be of two pixels or
+// lines, those of the last are filled up with anything, and tuser does not matter. Result: 16-bit words, see lutlens_scorer.
 
 module lutlens_core
   import lutlens_network_pkg::*;
@@ -14,7 +14,7 @@ module lutlens_core
   input  logic [             3:0] last_pass_i,
   // Belongs to the pixels on the stream.
   input  logic [8*PIXEL_BITS-1:0] thresholds_i,
-  input  logic [    8*PIXELS-1:0] s_axis_tdata,
+  input  logic [    8*VALUES-1:0] s_axis_tdata,
   input  logic                    s_axis_tvalid,
   output logic                    s_axis_tready,
   input  logic                    s_axis_tuser,
@@ -28,28 +28,28 @@ module lutlens_core
     $error("lutlens_network_pkg: BEATS must be CLASSES / UNITS, rounded up");
   end
 
-  logic [PIXELS*PIXEL_BITS-1:0] bits_tdata;
-  logic                         bits_tvalid;
-  logic                         bits_tready;
-  logic                         bits_tuser;
-  logic                         bits_tlast;
-  logic [PIXELS*PIXEL_BITS-1:0] lines_tdata;
-  logic                         lines_tvalid;
-  logic                         lines_tready;
-  logic                         lines_tuser;
-  logic                         lines_tlast;
-  logic [ UNITS*SCORE_BITS-1:0] scores_tdata;
-  logic                         scores_tvalid;
-  logic                         scores_tready;
-  logic [                  1:0] scores_tuser;
-  logic                         scores_tlast;
+  logic [         VALUES*PIXEL_BITS-1:0] bits_tdata;
+  logic                                  bits_tvalid;
+  logic                                  bits_tready;
+  logic                                  bits_tuser;
+  logic                                  bits_tlast;
+  logic [PIXELS*CHANNELS*PIXEL_BITS-1:0] lines_tdata;
+  logic                                  lines_tvalid;
+  logic                                  lines_tready;
+  logic                                  lines_tuser;
+  logic                                  lines_tlast;
+  logic [          UNITS*SCORE_BITS-1:0] scores_tdata;
+  logic                                  scores_tvalid;
+  logic                                  scores_tready;
+  logic [                           1:0] scores_tuser;
+  logic                                  scores_tlast;
   // Of the image's position. The scorer finds its end by counting classes.
-  logic                         position_tvalid;
-  logic                         position_tready;
+  logic                                  position_tvalid;
+  logic                                  position_tready;
 
   lutlens_encoder #(
     .PixelBits(PIXEL_BITS),
-    .Pixels   (PIXELS)
+    .Pixels   (VALUES)
   ) u_encoder (
     .aclk,
     .aresetn,
@@ -66,7 +66,7 @@ module lutlens_core
     .m_axis_tlast (bits_tlast)
   );
 
-  if (IMAGE_WIDTH % PIXELS == 0) begin : gen_whole_lines
+  if (CHANNELS == 1 && IMAGE_WIDTH % PIXELS == 0) begin : gen_whole_lines
     logic unused_bits;
 
     assign lines_tdata     = bits_tdata;
@@ -82,9 +82,10 @@ module lutlens_core
     logic unused_bits;
 
     lutlens_lines #(
-      .Pixels   (PIXELS),
-      .PixelBits(PIXEL_BITS),
-      .Width    (IMAGE_WIDTH),
+      .ValuesIn (VALUES),
+      .ValuesOut(PIXELS * CHANNELS),
+      .ValueBits(PIXEL_BITS),
+      .Width    (IMAGE_WIDTH * CHANNELS),
       .Height   (IMAGE_HEIGHT)
     ) u_lines (
       .aclk,

@@ -29,7 +29,7 @@ module lutlens_frame_pixels
   input  logic                    beat_error_i,
   // Pixels; `thresholds_o` belongs to them.
   output logic [8*PIXEL_BITS-1:0] thresholds_o,
-  output logic [    8*PIXELS-1:0] m_axis_tdata,
+  output logic [    8*VALUES-1:0] m_axis_tdata,
   output logic                    m_axis_tvalid,
   input  logic                    m_axis_tready,
   output logic                    m_axis_tuser,
@@ -43,7 +43,7 @@ module lutlens_frame_pixels
   logic [3:0] pass;
 
   lutlens_unpacker #(
-    .Pixels    (PIXELS),
+    .Pixels    (VALUES),
     .ColumnBits(ColumnBits),
     .RowBits   (RowBits)
   ) u_unpacker (

@@ -45,7 +45,7 @@ module lutlens_frame_source
   output logic                                               datapath_resetn_o,
   output logic          [             3:0]                   last_pass_o,
   output logic          [       Cores-1:0][8*PIXEL_BITS-1:0] thresholds_o,
-  output logic          [       Cores-1:0][    8*PIXELS-1:0] m_axis_tdata,
+  output logic          [       Cores-1:0][    8*VALUES-1:0] m_axis_tdata,
   output logic          [       Cores-1:0]                   m_axis_tvalid,
   input  logic          [       Cores-1:0]                   m_axis_tready,
   output logic          [       Cores-1:0]                   m_axis_tuser,
@@ -61,13 +61,14 @@ module lutlens_frame_source
   input  logic                                               m_axi_rvalid,
   output logic                                               m_axi_rready
 );
-  localparam int unsigned ImagePixels = IMAGE_WIDTH * IMAGE_HEIGHT;
-  localparam int unsigned ImageBeats = (ImagePixels + 7) / 8;
+  localparam int unsigned ImageValues = IMAGE_WIDTH * IMAGE_HEIGHT * CHANNELS;
+  localparam int unsigned ImageBeats = (ImageValues + 7) / 8;
 
-  // Where a line is no whole number of clocks, an image is taken as one line; the core cuts it.
-  localparam bit WholeLines = IMAGE_WIDTH % PIXELS == 0;
+  // Where a line is no whole number of clocks, an image is taken as one line; the core cuts it. So it does
+  // where pixels have colours.
+  localparam bit WholeLines = CHANNELS == 1 && IMAGE_WIDTH % PIXELS == 0;
   localparam int unsigned LineClocks =
-      WholeLines ? IMAGE_WIDTH / PIXELS : (ImagePixels + PIXELS - 1) / PIXELS;
+      WholeLines ? IMAGE_WIDTH / PIXELS : (ImageValues + VALUES - 1) / VALUES;
   localparam int unsigned Lines = WholeLines ? IMAGE_HEIGHT : 1;
 
   // One core has as many frames at work as it can be given at a time; more cores have more.
@@ -336,7 +337,7 @@ module lutlens_frame_source
     logic unused_bits;
 
     // Every frame is an image.
-    assign command_beats = CountBits'(format_packed ? (ImagePixels + 63) / 64 : ImageBeats);
+    assign command_beats = CountBits'(format_packed ? (ImageValues + 63) / 64 : ImageBeats);
     assign last_column = ColumnBits'(LineClocks - 1);
     assign last_row = RowBits'(Lines - 1);
     assign scale_o = '0;

@@ -34,6 +34,7 @@ module lutlens_frame_table #(
     if (flush_i) index_q <= start_index_i;
     else if (frame_last_i) index_q <= index_q + 1'b1;
     if (frame_first_i) start_cycles[index_q] <= cycles_i;
-    if (frame_last_i) error[index_q] <= frame_error_i;
+    // With the first pixels, too: where a network does not use the last rows, its record is ahead of them.
+    if (frame_first_i || frame_last_i) error[index_q] <= frame_error_i;
   end
 endmodule

@@ -1,37 +1,41 @@
-// Cuts an image's pixels into lines, where a line is no whole number of words.
+// Cuts an image's values into the words of its lines, where words do not come as they are needed.
 //
-// Words of Pixels pixels come without regard to lines, and leave so that every line begins with one.
-// What the last word of a line holds beyond the line is anything. No latency: what a line leaves over
-// of a word waits in a register for the pixels behind it.
+// Words of ValuesIn values come without regard to lines, and leave as words of ValuesOut so that every line
+// begins with one. What the last word of a line holds beyond the line is anything. No latency: what a line
+// leaves over of a word waits in a register for the values behind it.
 
 module lutlens_lines #(
-  parameter int unsigned Pixels    = 8,
-  // Of a pixel.
-  parameter int unsigned PixelBits = 1,
-  // Of an image.
+  parameter int unsigned ValuesIn  = 8,
+  parameter int unsigned ValuesOut = 8,
+  // Of a value.
+  parameter int unsigned ValueBits = 1,
+  // Of an image, in values and in lines.
   parameter int unsigned Width     = 28,
   parameter int unsigned Height    = 28
 ) (
-  input  logic                        aclk,
-  input  logic                        aresetn,
+  input  logic                           aclk,
+  input  logic                           aresetn,
   // An image begins with a word.
-  input  logic [Pixels*PixelBits-1:0] s_axis_tdata,
-  input  logic                        s_axis_tvalid,
-  output logic                        s_axis_tready,
+  input  logic [ ValuesIn*ValueBits-1:0] s_axis_tdata,
+  input  logic                           s_axis_tvalid,
+  output logic                           s_axis_tready,
   // tuser: last word of a line; tlast: last word of an image.
-  output logic [Pixels*PixelBits-1:0] m_axis_tdata,
-  output logic                        m_axis_tvalid,
-  input  logic                        m_axis_tready,
-  output logic                        m_axis_tuser,
-  output logic                        m_axis_tlast
+  output logic [ValuesOut*ValueBits-1:0] m_axis_tdata,
+  output logic                           m_axis_tvalid,
+  input  logic                           m_axis_tready,
+  output logic                           m_axis_tuser,
+  output logic                           m_axis_tlast
 );
-  // Pixels are counted in the largest steps that lines and words consist of.
-  localparam int unsigned Step = common(Width, Pixels);
-  localparam int unsigned WordSteps = Pixels / Step;
-  localparam int unsigned Words = (Width + Pixels - 1) / Pixels;  // of a line
-  localparam int unsigned RestSteps = (Width - (Words - 1) * Pixels) / Step;  // in its last word
-  localparam int unsigned StepBits = Step * PixelBits;
-  localparam int unsigned HeldBits = $clog2(WordSteps + 1);
+  // Values are counted in the largest steps that lines and words consist of.
+  localparam int unsigned Step = common(Width, common(ValuesIn, ValuesOut));
+  localparam int unsigned InSteps = ValuesIn / Step;
+  localparam int unsigned OutSteps = ValuesOut / Step;
+  localparam int unsigned RoomSteps = (InSteps > OutSteps) ? InSteps : OutSteps;
+  localparam int unsigned Words = (Width + ValuesOut - 1) / ValuesOut;  // of a line
+  localparam int unsigned RestSteps = (Width - (Words - 1) * ValuesOut) / Step;  // in its last word
+  localparam int unsigned StepBits = Step * ValueBits;
+  localparam int unsigned RoomBits = RoomSteps * StepBits;
+  localparam int unsigned HeldBits = $clog2(RoomSteps + InSteps);
   localparam int unsigned ColumnBits = (Words > 1) ? $clog2(Words) : 1;
   localparam int unsigned RowBits = (Height > 1) ? $clog2(Height) : 1;
 
@@ -45,28 +49,32 @@ module lutlens_lines #(
     return a;
   endfunction
 
-  logic [Pixels*PixelBits-1:0] word_q;
-  logic [        HeldBits-1:0] held_q;  // steps of it that are still to come
-  logic [      ColumnBits-1:0] column_q;
-  logic [         RowBits-1:0] row_q;
-  logic [        HeldBits-1:0] needed;
-  logic                        take;  // what is held is not enough
-  logic                        step;
+  logic [  RoomBits-1:0] room_q;  // what is held lies at its top
+  logic [  HeldBits-1:0] held_q;  // steps of it that are still to come
+  logic [ColumnBits-1:0] column_q;
+  logic [   RowBits-1:0] row_q;
+  logic [  HeldBits-1:0] needed;
+  logic                  lacking;  // what is held is not enough
+  logic                  enough;  // with another word it is
+  logic                  take;
+  logic                  give;
 
   assign m_axis_tuser = column_q == ColumnBits'(Words - 1);
   assign m_axis_tlast = m_axis_tuser && row_q == RowBits'(Height - 1);
-  assign needed = m_axis_tuser ? HeldBits'(RestSteps) : HeldBits'(WordSteps);
-  assign take = held_q < needed;
-  assign m_axis_tvalid = !take || s_axis_tvalid;
-  assign s_axis_tready = take && m_axis_tready;
-  assign step = m_axis_tvalid && m_axis_tready;
+  assign needed = m_axis_tuser ? HeldBits'(RestSteps) : HeldBits'(OutSteps);
+  assign lacking = held_q < needed;
+  assign enough = InSteps >= OutSteps || held_q + HeldBits'(InSteps) >= needed;
+  assign m_axis_tvalid = !lacking || (s_axis_tvalid && enough);
+  assign s_axis_tready = lacking && (m_axis_tready || !enough);
+  assign take = s_axis_tvalid && s_axis_tready;
+  assign give = m_axis_tvalid && m_axis_tready;
 
   always_comb begin
-    m_axis_tdata = s_axis_tdata;
-    for (int unsigned held = 1; held < WordSteps; held++) begin
+    m_axis_tdata = (ValuesOut * ValueBits)'(s_axis_tdata);
+    for (int unsigned held = 1; held < RoomSteps; held++) begin
       if (held_q == HeldBits'(held)) begin
-        m_axis_tdata = (Pixels * PixelBits)'(
-            {s_axis_tdata, word_q} >> ((WordSteps - held) * StepBits));
+        m_axis_tdata = (ValuesOut * ValueBits)'(
+            {s_axis_tdata, room_q} >> ((RoomSteps - held) * StepBits));
       end
     end
   end
@@ -76,12 +84,14 @@ module lutlens_lines #(
       held_q   <= '0;
       column_q <= '0;
       row_q    <= '0;
-    end else if (step) begin
-      column_q <= m_axis_tuser ? '0 : column_q + 1'b1;
-      if (m_axis_tuser) row_q <= m_axis_tlast ? '0 : row_q + 1'b1;
-      if (m_axis_tlast) held_q <= '0;
-      else held_q <= held_q + (take ? HeldBits'(WordSteps) : '0) - needed;
+    end else begin
+      if (give) begin
+        column_q <= m_axis_tuser ? '0 : column_q + 1'b1;
+        if (m_axis_tuser) row_q <= m_axis_tlast ? '0 : row_q + 1'b1;
+      end
+      if (give && m_axis_tlast) held_q <= '0;
+      else held_q <= held_q + (take ? HeldBits'(InSteps) : '0) - (give ? needed : '0);
     end
-    if (step && take) word_q <= s_axis_tdata;
+    if (take) room_q <= RoomBits'({s_axis_tdata, room_q} >> (ValuesIn * ValueBits));
   end
 endmodule

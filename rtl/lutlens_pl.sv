@@ -111,6 +111,7 @@ module lutlens_pl
     .Classes    (CLASSES),
     .PixelBits  (PIXEL_BITS),
     .Pixels     (PIXELS),
+    .Channels   (CHANNELS),
     .MaxWidth   (MAX_WIDTH),
     .RecordBytes(Scan ? 0 : RecordBytes)
   ) u_register_file (
@@ -166,12 +167,15 @@ module lutlens_pl
   logic                               datapath_resetn;
   logic [      3:0]                   last_pass;
   logic [Cores-1:0][8*PIXEL_BITS-1:0] thresholds;
-  logic [Cores-1:0][    8*PIXELS-1:0] pixel_tdata;
+  logic [Cores-1:0][    8*VALUES-1:0] pixel_tdata;
   logic [Cores-1:0]                   pixel_tvalid;
   logic [Cores-1:0]                   pixel_tready;
   logic [Cores-1:0]                   pixel_tuser;
   logic [Cores-1:0]                   pixel_tlast;
 
+  if (Scan && CHANNELS != 1) begin : gen_check_channels
+    $error("A scan build takes grey frames");
+  end
   if (Scan && Cores != 1) begin : gen_check_cores
     $error("A scan build has one core: it adds a frame's scores in block RAM");
   end

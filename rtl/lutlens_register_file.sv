@@ -12,6 +12,7 @@ module lutlens_register_file
   parameter int unsigned        Classes     = 10,
   parameter int unsigned        PixelBits   = 1,
   parameter int unsigned        Pixels      = 1,
+  parameter int unsigned        Channels    = 1,
   parameter int unsigned        MaxWidth    = 640,
   parameter int unsigned        RecordBytes = 32
 ) (
@@ -85,6 +86,7 @@ module lutlens_register_file
   assign registers_in.RECORD_BYTES.value.next = 16'(RecordBytes);
   assign registers_in.FEATURES.scan.next = 1'(SCAN);
   assign registers_in.FEATURES.pixels_per_clock.next = 4'(Pixels);
+  assign registers_in.FEATURES.more_channels.next = 6'(Channels - 1);
   assign registers_in.MAX_WIDTH.value.next = 16'(MaxWidth);
   assign registers_in.STATUS.busy.next = busy_i;
   assign registers_in.STATUS.read_error.hwset = read_error_i;

@@ -37,7 +37,7 @@ module lutlens_beats #(
     always_comb begin
       next = beat_o[0];
       if (!aresetn || last_o) next = '0;
-      else if (valid_o) next = beat_o[0] + ((beat_o[0] < Bits'(Single)) ? Bits'(1) : Bits'(4));
+      else if (valid_o) next = beat_o[0] + ((32'(beat_o[0]) < Single) ? Bits'(1) : Bits'(4));
     end
 
     for (genvar i = 0; i < Copies; i++) begin : gen_copy

@@ -231,9 +231,3 @@ def test_bad_options(
     with pytest.raises(error, match=message):
         overlay.generate(lutnet_path, tmp_path / "x", **options)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
-
-
-def test_colour_is_refused(tmp_path: Path) -> None:
-    random_lutnet(1, channels=3).save(tmp_path / "colour.lutnet")
-    with pytest.raises(ValueError, match="channel"):
-        overlay.generate(tmp_path / "colour.lutnet", tmp_path / "colour")

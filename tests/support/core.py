@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ class Core:
     def __init__(self, device: Any, lutnet: Lutnet) -> None:
         self.device = device
         self.mmio = pynq.MMIO(BASE_ADDRESS, ADDRESS_RANGE, device=device)
-        self.size = lutnet.input_shape[0] * lutnet.input_shape[1]
+        self.size = math.prod(lutnet.input_shape)
         self.classes = len(lutnet.classes)
         self.record_bytes = record_bytes(self.classes)
         stride = -(-self.size // 8) * 8

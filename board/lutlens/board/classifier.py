@@ -74,7 +74,7 @@ class LoadedOverlay(ABC):
     ) -> Results:
         """Recognise images at K passes (default: the fewest that there are thresholds for).
 
-        images: uint8 `[n, height, width]`, 255 = ink.
+        images: uint8 `[n, height, width]`, 255 = ink; `[n, height, width, channels]` for a network of colours.
         timeout_s: how long to wait without a single one being finished.
 
         Raises ValueError for images or a K that do not fit the overlay, CoreError, CoreTimeout.
@@ -112,10 +112,13 @@ class LoadedOverlay(ABC):
 
     def _check_images(self, images: Images) -> None:
         geometry = self.manifest.geometry
-        shape = (geometry.image_height, geometry.image_width)
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != shape:
+        shape: tuple[int, ...] = (geometry.image_height, geometry.image_width)
+        if geometry.channels > 1:
+            shape = (*shape, geometry.channels)
+        if images.dtype != np.uint8 or images.shape[1:] != shape:
             raise ValueError(
-                f"images: {images.dtype} {list(images.shape)}, must be uint8 [n, {shape[0]}, {shape[1]}]"
+                f"images: {images.dtype} {list(images.shape)}, must be uint8 "
+                f"[n, {', '.join(map(str, shape))}]"
             )
 
 
@@ -128,10 +131,10 @@ class Classifier(LoadedOverlay):
         super().__init__(manifest, driver, device_name, clock_mhz)
         geometry = manifest.geometry
         self._record = record_dtype(len(geometry.classes))
-        pixels = geometry.image_width * geometry.image_height
-        self._frames = FrameRing(SLOTS, pixels * geometry.channels, driver.device)
+        values = geometry.image_width * geometry.image_height * geometry.channels
+        self._frames = FrameRing(SLOTS, values, driver.device)
         self._results = ResultRing(SLOTS, self._record.itemsize, driver.device)
-        watchdog = WATCHDOG_MARGIN * pixels * geometry.max_passes
+        watchdog = WATCHDOG_MARGIN * values * geometry.max_passes
         driver.begin(self._frames, self._results, {reg.WATCHDOG_CYCLES: watchdog})
 
     def classify(

@@ -61,6 +61,7 @@ class ScanGeometry(StrictModel):
 class Geometry(StrictModel):
     """What the core was built for; all but `bits_per_class`, `max_width` and the names can be read back from registers.
 
+    channels: 8-bit values of a pixel, which lie one behind the other.
     bits_per_class: the highest score of one pass; a score of K passes is at most K times that.
     pixels_per_clock: that the network takes.
     scan: of a core that scans frames; None for one that takes single images (batch mode).
@@ -86,7 +87,8 @@ class Geometry(StrictModel):
     @property
     def features(self) -> int:
         """What the register FEATURES holds."""
-        return (self.cores - 1) << 12 | self.pixels_per_clock << 8 | (self.scan is not None)
+        beside_first = (self.channels - 1) << 16 | (self.cores - 1) << 12
+        return beside_first | self.pixels_per_clock << 8 | (self.scan is not None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Geometry:
@@ -97,6 +99,8 @@ class Geometry(StrictModel):
             raise ValueError(f"max_width must be at least image_width, {self.image_width}")
         if self.scan and self.cores != 1:
             raise ValueError("cores must be 1 for a core that scans")
+        if self.scan and self.channels != 1:
+            raise ValueError("channels must be 1 for a core that scans")
         background = self.scan.background if self.scan else None
         if background is not None and background >= len(self.classes):
             raise ValueError(f"scan.background must be one of {len(self.classes)} classes")

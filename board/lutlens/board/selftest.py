@@ -28,7 +28,7 @@ class SelfTestError(RuntimeError):
 class Vectors:
     """Golden inputs with the answers to them.
 
-    inputs: uint8 `[n, h, w]`.
+    inputs: uint8 `[n, h, w(, channels)]`.
     answers: by K; scores, uint16 `[n, classes]`, where the overlay takes single images; cells, uint32
         `[n, rows, columns]`, where it scans.
     """

@@ -27,11 +27,23 @@ POSITIONS = 4, 9
 """Rows and columns of windows in a golden frame, at least."""
 
 
-def images(height: int, width: int) -> npt.NDArray[np.uint8]:
+def images(height: int, width: int, channels: int = 1) -> npt.NDArray[np.uint8]:
     """uint8 `[n, height, width]`: handwriting, noise at three densities, empty, full.
 
-    Noise sets bits that no digit sets; the empty and the full image find stuck ones.
+    Noise sets bits that no digit sets; the empty and the full image find stuck ones. With several channels `[n,
+    height, width, channels]`: handwriting in a colour each, and noise for each channel.
     """
+    if channels > 1:
+        planes = images(height, width)
+        rng = np.random.default_rng(SEED)
+        found = np.repeat(planes[..., None], channels, axis=3)
+        colours = rng.integers(64, 256, (DIGITS, 1, 1, channels))
+        found[:DIGITS] = found[:DIGITS] * colours // 255
+        noise = found[DIGITS : DIGITS + NOISE]
+        found[DIGITS : DIGITS + NOISE] = rng.permuted(noise.reshape(NOISE, -1), axis=1).reshape(
+            noise.shape
+        )
+        return found
     digits, _ = handwriting.images(DIGITS, SEED)
     scaled = [cv2.resize(digit, (width, height), interpolation=cv2.INTER_AREA) for digit in digits]
     rng = np.random.default_rng(SEED)
@@ -45,10 +57,10 @@ def images(height: int, width: int) -> npt.NDArray[np.uint8]:
 def vectors(lutnet: Lutnet) -> bytes:
     """The content of `vectors.npz`, the same for the same network.
 
-    Arrays: `images` uint8 `[n, height, width]`; `k` int32, the numbers of passes; for each of them
-    `scores_K` uint16 `[n, classes]`.
+    Arrays: `images` uint8 `[n, height, width]`, or `[n, height, width, channels]` of several; `k`
+    int32, the numbers of passes; for each of them `scores_K` uint16 `[n, classes]`.
     """
-    pixels = images(*lutnet.input_shape[:2])
+    pixels = images(*lutnet.input_shape)
     scores = _scores(lutnet, pixels)
     return _file(
         {"images": pixels},

@@ -129,7 +129,12 @@ def generate(
 
 
 def _scan_geometry(lutnet: Lutnet, max_width: int) -> ScanGeometry:
-    """Raises OverlayError if results could not hold what the network gives."""
+    """Raises OverlayError if frames or results could not be held."""
+    if lutnet.input_shape[2] != 1:
+        raise OverlayError(
+            f"input_shape: {lutnet.input_shape[2]} image channels, a scan build takes 1; without scan, "
+            "single images may have several"
+        )
     width = -(-lutnet.input_shape[1] // WIDTH_STEP) * WIDTH_STEP
     if max_width < width:
         raise OverlayError(f"max_width: {max_width}, a scan build needs at least {width}")

@@ -13,6 +13,8 @@
 
 package lutlens_network_pkg;
   localparam int PIXELS = 1;
+  localparam int CHANNELS = 1;
+  localparam int VALUES = 1;
   localparam int PIXEL_BITS = `PIXEL_BITS;
   localparam int CLASSES = `CLASSES;
   localparam int SCORE_BITS = `SCORE_BITS;

@@ -49,11 +49,12 @@ def throughput(
     packed: images of one bit a pixel.
     The scores have to be those of the generated C, or else DeviceError is raised.
     """
-    height, width, _ = lutnet.input_shape
+    height, width, channels = lutnet.input_shape
     warm_up = WARM_UP * build.cores
     count = warm_up + images
     slots = 1 << (count - 1).bit_length()
-    pixels = np.resize(golden.images(height, width), (count, height, width))
+    pixels = golden.images(height, width, channels)
+    pixels = np.resize(pixels, (count, *pixels.shape[1:]))
     data = pixels.reshape(count, -1)
     if packed:
         data = np.packbits(data > 127, axis=1, bitorder="little")
@@ -75,7 +76,7 @@ def throughput(
         logic.write(reg.RESULT_SLOTS, slots)
         logic.write(reg.CONTROL, reg.CONTROL_ENABLE)
         logic.write(reg.FRAME_HEAD, count)
-        limit = TIMEOUT_IMAGES * k * height * width + 100_000
+        limit = TIMEOUT_IMAGES * k * height * width * channels + 100_000
         first, begin = wait_for_records(logic, warm_up, limit)
         last, end = wait_for_records(logic, count, limit * images)
         latency_max = logic.read(reg.LATENCY_MAX)

@@ -91,7 +91,7 @@ class Model:
         self._pixels_per_clock, self._cores = geometry.pixels_per_clock, geometry.cores
         self._clock_mhz = clock_mhz
         self._since = time.monotonic()
-        self._encoder_bits = lutnet.encoder_bits
+        self._encoder_bits, self._channels = lutnet.encoder_bits, lutnet.input_shape[2]
         built = [register for register in registers() if scan or not register.scan_only]
         self._writable = {
             register.offset: sum(field.mask for field in register.fields if field.access == "rw")
@@ -184,7 +184,7 @@ class Model:
             number = self._values[reg.FRAME_TAIL] + len(frames) & WORD
             size = self._kind.size(self._values, number)
             height, width = size or (0, 0)
-            clocks = self._passes * height * -(-width // self._pixels_per_clock)
+            clocks = self._passes * self._clocks(height, width)
             late = limit and clocks > limit
             if size and not late:
                 frames.append(_Frame(number, size, clocks))
@@ -196,6 +196,11 @@ class Model:
             else:
                 self._drop(reg.STATUS_FRAME_SIZE)
         return frames
+
+    def _clocks(self, height: int, width: int) -> int:
+        """That one pass of a frame takes: those of its pixels, or of its values where they come more slowly."""
+        values = height * width * self._channels
+        return max(height * -(-width // self._pixels_per_clock), -(-values // BEAT))
 
     def _drop(self, status: int, *counters: int) -> None:
         for offset in (reg.FRAME_TAIL, reg.FRAMES_IN, reg.FRAMES_DROPPED, *counters):
@@ -229,13 +234,15 @@ class Model:
             self._store(results[frame.number], frame.clocks)
 
     def _fetch(self, frames: list[_Frame]) -> tuple[Bytes, npt.NDArray[np.int64]]:
-        """Frames of one size, uint8 `[n, height, width]`, and how many beats of each are in error.
+        """Frames of one size, uint8 `[n, height, width(, channels)]`, and how many beats of each are in error.
 
         Such a beat reads as zeros.
         """
         height, width = frames[0].size
         packed = self._values[reg.FORMAT]
-        size = -(-height * width // 8) if packed else height * width
+        values = height * width * self._channels
+        shape = (-1, height, width, self._channels)[: 3 if self._channels == 1 else 4]
+        size = -(-values // 8) if packed else values
         whole = -(-size // BEAT) * BEAT  # whole beats are read
         slots = max(1, self._values[reg.FRAME_SLOTS])
         found = np.zeros((len(frames), whole), np.uint8)
@@ -248,9 +255,9 @@ class Model:
             else:
                 bad_beats[i] = self._fetch_beats(address, found[i])
         if packed:
-            bits = np.unpackbits(found, axis=1, bitorder="little", count=height * width)
-            return (bits * np.uint8(255)).reshape(-1, height, width), bad_beats
-        return found[:, :size].reshape(-1, height, width), bad_beats
+            bits = np.unpackbits(found, axis=1, bitorder="little", count=values)
+            return (bits * np.uint8(255)).reshape(shape), bad_beats
+        return found[:, :size].reshape(shape), bad_beats
 
     def _fetch_beats(self, address: int, frame: Bytes) -> int:
         """A frame that lies outside of allocated memory in part; return its beats in error."""

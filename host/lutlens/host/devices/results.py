@@ -25,7 +25,7 @@ Registers = Mapping[int, int]
 class Batch:
     """Frames that a core works on.
 
-    frames: uint8 `[n, h, w]`, of one size. numbers: int64 `[n]`, theirs since reset.
+    frames: uint8 `[n, h, w(, channels)]`, of one size. numbers: int64 `[n]`, theirs since reset.
     damaged: bool `[n]`, read with errors. thresholds: uint8 `[K, z]`.
     """
 

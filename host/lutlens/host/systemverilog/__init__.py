@@ -25,7 +25,7 @@ def generate(
 ) -> dict[str, str]:
     """Package `lutlens_network_pkg` and module `lutlens_network` with what only this network has.
 
-    netlist: of one image channel; simplified or not.
+    netlist: simplified or not.
     build_id: of the lutnet, 64 bits.
     max_width: columns of the widest frame.
     pixels_per_clock: 1, 2, 4 or 8 horizontal neighbours; a frame's width is a multiple of it.

@@ -50,6 +50,13 @@ class NetworkModule:
         last = len(self.stages) - 1
         return tuple(f"{signal}_{last}" for signal in ("valid", "eol", "eof", "data"))
 
+    @property
+    def values_per_clock(self) -> int:
+        """8-bit values that come from memory a clock: the pixels' own, or, of colours, as few as keep up with the
+        pixels; a memory beat has no more than 8."""
+        values = self.pixels_per_clock * self.netlist.input_shape[2]
+        return min(8, 1 << (values - 1).bit_length())
+
     # ------------------------------------------------------------------ scores
 
     @property

@@ -17,9 +17,7 @@ def validate(netlist: Netlist, build_id: int, max_width: int, pixels_per_clock: 
     if pixels_per_clock not in PIXELS_PER_CLOCK:
         numbers = ", ".join(map(str, PIXELS_PER_CLOCK))
         raise GenerationError(f"pixels_per_clock: {pixels_per_clock}, must be one of {numbers}")
-    _, width, channels = netlist.input_shape
-    if channels != 1:
-        raise GenerationError(f"input_shape: {channels} image channels, the core takes 1")
+    width = netlist.input_shape[1]
     if not width <= max_width <= MAX_MAX_WIDTH or max_width % pixels_per_clock:
         raise GenerationError(
             f"max_width: {max_width}, must be {width} (the image's width) to {MAX_MAX_WIDTH} "
