@@ -159,5 +159,5 @@ def test_a_budget_that_is_not_kept_fails(
 @pytest.mark.parametrize("options", [{"bram": 7.0}, {"fps": 1000.0}, {"k": 3}])
 def test_parts_of_a_budget_need_the_luts(options: dict[str, float]) -> None:
     (name,) = options
-    with pytest.raises(typer.BadParameter, match=f"--{name} .*--luts"):
+    with pytest.raises(BudgetError, match=f"--{name}: .*--luts"):
         train("digits", **options)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ _LEAST_CHANNELS = 0.2
 
 
 class BudgetError(ValueError):
-    """No network of the family fits; the message says what the least is."""
+    """No network of the family fits: the message says what the least is. Or a part of a budget alone."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,18 @@ class Budget:
 
     def kept_by(self, cost: Cost | Resources) -> bool:
         return cost.lut <= self.luts and (self.bram36 is None or cost.bram36 <= self.bram36)
+
+
+def asked(
+    luts: int | None, bram36: float | None, fps: float | None, k: int, clock_mhz: float
+) -> Budget | None:
+    """What the options of `lutlens train` ask for. Raises BudgetError for parts without the LUTs."""
+    if luts is not None:
+        return Budget(luts, bram36, fps, k, clock_mhz)
+    given = {"--bram": bram36, "--fps": fps, "--k": k if k > 1 else None}
+    for option in (name for name, value in given.items() if value is not None):
+        raise BudgetError(f"{option}: a part of a budget; give --luts, too")
+    return None
 
 
 @dataclass(frozen=True)
@@ -178,7 +190,10 @@ def _member(
         share, factor = 0.0, luts / below
 
     def nodes(a: int, b: int, scale: float) -> int:
-        return max(FEWEST_NODES, round(a ** (1 - share) * b**share * factor * scale))
+        return max(
+            FEWEST_NODES,
+            round(math.exp(math.log(a) * (1 - share) + math.log(b) * share) * factor * scale),
+        )
 
     stages = tuple(
         _scaled(

@@ -9,6 +9,7 @@ from lutlens.host.area import synthesise_core
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.synthesis import Resources
 from lutlens.training.budget import Budget, Fit
+from rich.console import Console
 from rich.table import Table
 
 
@@ -77,3 +78,25 @@ class Outcome:
         if budget.bram36 is not None and core.bram36 > budget.bram36:
             over.append(f"{core.bram36 - budget.bram36:g} BRAM36")
         return f"the budget is not kept: {' and '.join(over)} too many"
+
+
+def sized(fit: Fit) -> str:
+    """What will be trained."""
+    nodes = [[layer.nodes for layer in stage.layers] for stage in fit.recipe.stages]
+    return (
+        f"stages of {nodes} nodes, {fit.recipe.bits_per_class} bits a class: expected to take "
+        f"{fit.cost.lut:,} LUT, {fit.cost.bram36:g} BRAM36"
+    )
+
+
+def outcome_of(
+    lutnet: Lutnet, budget: Budget | None, fit: Fit | None, console: Console
+) -> Outcome | None:
+    """Synthesise what was trained and tell; None without a budget."""
+    if budget is None or fit is None:
+        return None
+    with console.status("synthesising the core"):
+        outcome = Outcome.of(lutnet, budget, fit)
+    console.print(outcome.table())
+    console.print(outcome.verdict())
+    return outcome

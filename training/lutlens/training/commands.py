@@ -21,8 +21,8 @@ from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
 from lutlens.training.backgrounds import generated, photographs, plain
-from lutlens.training.budget import Budget, Fit, fit
-from lutlens.training.budget_report import Outcome
+from lutlens.training.budget import asked, fit
+from lutlens.training.budget_report import Outcome, outcome_of, sized
 from lutlens.training.data import DataSet
 from lutlens.training.devices import DeviceName
 from lutlens.training.engines import EngineName, open_engine
@@ -150,7 +150,7 @@ def train(
         torch.set_num_threads(threads)
     chosen = recipes.recipe(recipe)
     images = data_sets.load(data, chosen.input_shape, name=chosen.data)
-    budget = _budget(luts, bram, fps, k, clock)
+    budget = asked(luts, bram, fps, k, clock)
     fitted = fit(chosen, len(images.classes), budget) if budget else None
     chosen = fitted.recipe if fitted else chosen
     out = out or BUILD / f"{chosen.name}.lutnet"
@@ -160,7 +160,7 @@ def train(
     with working_team(device) as (team, where):
         console = Console(stderr=True, quiet=not team.leads)
         if fitted:
-            console.print(_sized(fitted))
+            console.print(sized(fitted))
         trainer = Trainer(run, images, out.with_suffix(".train"), device=where, team=team)
         if resume:
             trainer.resume()
@@ -171,44 +171,13 @@ def train(
             lutnet = publish(trainer, out, measure=finished, report=status.update)
         console.print(result_table(lutnet))
         console.print(f"{out}: {lutnet.nodes} nodes, trained in {trainer.seconds:.0f} s")
-        outcome = _outcome(lutnet, budget, fitted, console) if finished else None
+        outcome = outcome_of(lutnet, budget, fitted, console) if finished else None
         if json_output:
             print(json.dumps(_train_json(trainer, lutnet, out, finished, outcome)))
         if outcome is not None and not outcome.kept:
             raise typer.Exit(FAILED)
     if not finished:
         raise typer.Exit(INTERRUPTED)
-
-
-def _budget(
-    luts: int | None, bram: float | None, fps: float | None, k: int, clock: float
-) -> Budget | None:
-    if luts is not None:
-        return Budget(luts, bram, fps, k, clock)
-    given = {"--bram": bram, "--fps": fps, "--k": k if k > 1 else None}
-    for option in (name for name, value in given.items() if value is not None):
-        raise typer.BadParameter(f"{option} is a part of a budget; give --luts, too")
-    return None
-
-
-def _outcome(
-    lutnet: Lutnet, budget: Budget | None, fitted: Fit | None, console: Console
-) -> Outcome | None:
-    if budget is None or fitted is None:
-        return None
-    with console.status("synthesising the core"):
-        outcome = Outcome.of(lutnet, budget, fitted)
-    console.print(outcome.table())
-    console.print(outcome.verdict())
-    return outcome
-
-
-def _sized(fitted: Fit) -> str:
-    nodes = [[layer.nodes for layer in stage.layers] for stage in fitted.recipe.stages]
-    return (
-        f"stages of {nodes} nodes, {fitted.recipe.bits_per_class} bits a class: expected to take "
-        f"{fitted.cost.lut:,} LUT, {fitted.cost.bram36:g} BRAM36"
-    )
 
 
 def evaluate(

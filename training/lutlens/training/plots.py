@@ -15,6 +15,7 @@ from lutlens.training.precision import MIN_OVERLAP, match
 from lutlens.training.scenes import Scene
 
 if TYPE_CHECKING:
+    from lutlens.training.sweeps.frontier import Point, Published
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
@@ -81,6 +82,59 @@ def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) 
     axes.grid(alpha=0.3)
     axes.legend()
     _save(figure, path)
+
+
+def frontier(
+    networks: Sequence[Point],
+    best: Sequence[Point],
+    field: Sequence[Published],
+    title: str,
+    path: Path,
+) -> None:
+    """Draw a sweep's networks, those of the frontier on test images, and the field's into a PNG."""
+    figure = _figure(width=9.0, height=6.5)
+    axes = figure.subplots()
+    axes.scatter(
+        [point.lut for point in networks],
+        [_error(point.validation_accuracy) for point in networks],
+        s=12,
+        color="tab:blue",
+        alpha=0.35,
+        label="lutlens, validation images; LUT of the whole core, synthesised",
+    )
+    tested = [point for point in best if point.test_accuracy is not None]
+    axes.plot(
+        [point.lut for point in tested],
+        [_error(point.test_accuracy or 0.0) for point in tested],
+        marker="o",
+        color="tab:blue",
+        label="lutlens, frontier, test images",
+    )
+    markers = dict(zip(dict.fromkeys(p.unit for p in field), "s^D", strict=False))
+    for who in dict.fromkeys(p.who for p in field):
+        theirs = [p for p in field if p.who == who]
+        axes.plot(
+            [p.size for p in theirs],
+            [_error(p.accuracy) for p in theirs],
+            marker=markers[theirs[0].unit],
+            linestyle=":",
+            label=f"{who} ({theirs[0].unit})",
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        axis("{x:g}")
+    axes.set_xlabel("LUT, or what the legend says")
+    axes.set_ylabel("error, %")
+    axes.set_title(title)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=7)
+    _save(figure, path)
+
+
+def _error(accuracy: float) -> float:
+    """Per cent, for a logarithmic axis: none is drawn as a hundredth."""
+    return max(0.01, 100 * (1 - accuracy))
 
 
 def scenes(
