@@ -92,13 +92,13 @@ def frontier(
     path: Path,
 ) -> None:
     """Draw a sweep's networks, those of the frontier on test images, and the field's into a PNG."""
-    figure = _figure(width=9.0, height=6.5)
+    figure = _figure(width=9.0, height=7.5)
     axes = figure.subplots()
     axes.scatter(
         [point.lut for point in networks],
         [_error(point.validation_accuracy) for point in networks],
         s=12,
-        color="tab:blue",
+        color="black",
         alpha=0.35,
         label="lutlens, validation images; LUT of the whole core, synthesised",
     )
@@ -107,10 +107,10 @@ def frontier(
         [point.lut for point in tested],
         [_error(point.test_accuracy or 0.0) for point in tested],
         marker="o",
-        color="tab:blue",
+        color="black",
         label="lutlens, frontier, test images",
     )
-    markers = dict(zip(dict.fromkeys(p.unit for p in field), "s^D", strict=False))
+    markers = dict(zip(dict.fromkeys(p.unit for p in field), "s^vD", strict=False))
     for who in dict.fromkeys(p.who for p in field):
         theirs = [p for p in field if p.who == who]
         axes.plot(
@@ -128,7 +128,7 @@ def frontier(
     axes.set_ylabel("error, %")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=7)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=7)
     _save(figure, path)
 
 
