@@ -27,7 +27,20 @@ FAILED, BAD_INPUT = 1, 2
 MARKUP: Final = "markdown"
 # The order of work; what other packages add follows by name.
 ORDER = (
-    *("demo", "doctor", "train", "eval", "generate", "info", "synth", "build", "package-ip"),
+    *(
+        "demo",
+        "doctor",
+        "recipes",
+        "train",
+        "sweep",
+        "eval",
+        "passes",
+        "generate",
+        "info",
+        "synth",
+        "build",
+        "package-ip",
+    ),
     *("serve", "deploy", "status", "logs", "undeploy", "hil", "bench"),
 )
 

@@ -18,7 +18,7 @@ from lutlens.host.systemverilog.validation import PIXELS_PER_CLOCK
 from lutlens.training.network import NetworkSpec, StageSpec
 from lutlens.training.recipes import RECIPES, Recipe, ScanRecipe
 
-FAMILIES = {"digits": {1460: "digits-1460", 2200: "digits", 5444: "digits-5444"}}
+FAMILIES = {"digits": {1460: "digits-1460", 2005: "digits", 5444: "digits-5444"}}
 """By the recipe's name: the LUTs that a recipe was made for, and its name. Stages and layers are as
 many in each."""
 
