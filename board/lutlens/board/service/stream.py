@@ -60,20 +60,25 @@ class SharedFrame:
 class Viewer:
     """A mailbox on the event loop. `skipped` counts the frames that it was too slow for.
 
+    first: what is in it to begin with, which a newer frame may replace at once: that is no slowness.
+
     fps: it is opened so often a second at most, at moments that all viewers of that rate have in common: they take the
         same frames then, so that a frame's picture serves them all.
     """
 
-    def __init__(self, depth: int, fps: float) -> None:
+    def __init__(self, depth: int, fps: float, first: SharedFrame | None = None) -> None:
         self.skipped = 0
-        self._frames: deque[SharedFrame] = deque(maxlen=depth)
+        self._frames: deque[SharedFrame] = deque([first] if first else (), maxlen=depth)
+        self._first = first
         self._arrived = asyncio.Event()
+        if first:
+            self._arrived.set()
         self._interval = 1 / fps
         self._due = 0  # intervals of the loop's clock
         self._closed = False
 
     def put(self, frame: SharedFrame) -> None:
-        if len(self._frames) == self._frames.maxlen:
+        if len(self._frames) == self._frames.maxlen and self._frames[0] is not self._first:
             self.skipped += 1
         self._frames.append(frame)
         self._arrived.set()
@@ -129,9 +134,7 @@ class FrameHub:
     @contextlib.contextmanager
     def viewer(self, fps: float, depth: int = 1) -> Iterator[Viewer]:
         """A mailbox while the viewer watches; it begins with the newest frame there is."""
-        viewer = Viewer(depth, fps)
-        if (latest := self.latest()) is not None:
-            viewer.put(latest)
+        viewer = Viewer(depth, fps, self.latest())
         if self._stopping.is_set():
             viewer.close()
         self._viewers.add(viewer)
