@@ -76,10 +76,12 @@ class LazyCommand(TyperCommand):
 
 def _summary(entry_point: EntryPoint) -> str:
     """First line of the function's docstring, found without importing its module."""
-    package, _, module = entry_point.module.rpartition(".")
-    spec = importlib.util.find_spec(package)
+    # A room, `lutlens.training` say, is found without importing it; what is within would import the room.
+    *packages, module = entry_point.module.split(".")
+    room, inner = packages[:2], packages[2:]
+    spec = importlib.util.find_spec(".".join(room))
     for folder in (spec and spec.submodule_search_locations) or ():
-        source = Path(folder, f"{module}.py")
+        source = Path(folder, *inner, f"{module}.py")
         if not source.is_file():
             continue
         for node in ast.parse(source.read_bytes(), source).body:
