@@ -79,6 +79,39 @@ def test_a_recipe_that_does_not_exist(tmp_path):
         recipes.recipe(str(tmp_path / "none.toml"))
 
 
+def test_fields_of_a_recipe_can_be_changed():
+    digits = recipes.recipe("digits")
+    assert recipes.changed(digits, ()) == digits
+    other = recipes.changed(
+        digits,
+        [
+            "schedule.epochs=7",
+            "schedule.deformation.rotation = 10",
+            'stages.0.layers=[40, { nodes = 20, connections = "learned" }]',
+            "bits_per_class=30",
+        ],
+    )
+    assert (other.schedule.epochs, other.bits_per_class, other.name) == (7, 30, "digits")
+    assert other.schedule.deformation.rotation == 10
+    assert other.stages[0].layers[1] == LayerSpec(nodes=20, connections="learned")
+    assert other.stages[1:] == digits.stages[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("schedule.epochs", "schedule.epochs: must be FIELD=VALUE"),
+        ("schedule.epochs=many", "schedule.epochs=many: "),
+        ("schedule.epoch=3", "schedule.epoch: Extra inputs"),
+        ("stages.7.layers=[1]", "stages.7.layers=.*: "),
+        ("stages.0.stride=[9, 9]", "stages.[0-9]: "),
+    ],
+)
+def test_a_change_that_does_not_fit_is_named(change, message):
+    with pytest.raises(RecipeError, match=rf"digits: {message}"):
+        recipes.changed(recipes.recipe("digits"), [change])
+
+
 def test_the_list_has_every_recipe(capsys):
     recipe_commands.recipes(json_output=True)
     told = {one["name"]: one for one in json.loads(capsys.readouterr().out)}

@@ -50,11 +50,17 @@ def test_accuracy_is_what_it_says_and_what_was_promised(net, digits, expected):
 
 
 @pytest.mark.parametrize(
-    ("engine", "images"),
-    [("torch", 10_000), ("model", 10_000), pytest.param("rtl", 300, marks=pytest.mark.rtl)],
+    ("engine", "k", "images"),
+    [
+        ("torch", 1, 10_000),
+        ("torch", 15, 10_000),
+        ("model", 1, 10_000),
+        ("model", 15, 10_000),
+        pytest.param("rtl", 1, 300, marks=pytest.mark.rtl),
+        pytest.param("rtl", 15, 40, marks=pytest.mark.rtl),
+    ],
 )
-@pytest.mark.parametrize("k", [1, 15])
-def test_every_execution_gives_the_same_scores(net, digits, expected, engine, images, k):
+def test_every_execution_gives_the_same_scores(net, digits, expected, engine, k, images):
     with open_engine(EngineName(engine), net) as opened:
         for first in range(0, images, opened.batch_size):
             batch = slice(first, min(images, first + opened.batch_size))

@@ -1,4 +1,4 @@
-"""Training batches: shuffled, shifted, made in a thread beside the training.
+"""Training batches: shuffled, shifted, bent, made in a thread beside the training.
 
 Everything random is a function of (seed, epoch) or (seed, step) alone, so that a training that
 resumes at a step sees exactly the images that it would have seen.
@@ -15,11 +15,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 from lutlens.training.data import Int64, Labelled
+from lutlens.training.deformation import Deformation
 
 T = TypeVar("T", covariant=True)
 
-_ORDER, _BATCH = 0, 1
-"""Streams of randomness: the order of an epoch's images; what happens to a batch."""
+_ORDER, _BATCH, _DEFORMATION = 0, 1, 2
+"""Streams of randomness: the order of an epoch's images; what happens to a batch, and how it is bent."""
 
 ScoreFrame = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.integer[Any]]]
 """A frame uint8 `[height, width]` to the network's scores, integers `[rows, columns, classes]`."""
@@ -29,7 +30,7 @@ ScoreFrame = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.integer[Any]]]
 class Batch:
     """One step's images.
 
-    pixels: uint8 `[batch, height, width(, 3)]`, shifted.
+    pixels: uint8 `[batch, height, width(, 3)]`, augmented.
     labels: int64 `[batch]`.
     """
 
@@ -78,15 +79,23 @@ class Batches:
 
     padded: uint8 `[n, height + 2 * shift, width + 2 * shift(, 3)]`; labels: int64 `[n]`.
 
-    What is done to images here `lutlens.training.feeding.Resident` does on a CUDA device.
+    What is done to images here but for deformation `lutlens.training.feeding.Resident` does on a CUDA device.
     """
 
     def __init__(
-        self, data: Labelled, batch_size: int, *, seed: int, shift: int, mirror: bool = False
+        self,
+        data: Labelled,
+        batch_size: int,
+        *,
+        seed: int,
+        shift: int,
+        mirror: bool = False,
+        deformation: Deformation | None = None,
     ) -> None:
         """shift: images move by up to so many pixels along both axes, uniformly; zeros move in.
 
         mirror: whether half of them, at random, have left and right exchanged.
+        deformation: how they are bent, after that.
         """
         self.labels = data.labels
         shape = data.images.shape[1:]
@@ -97,6 +106,7 @@ class Batches:
         self._windows = windows.squeeze(axis=tuple(range(3, 2 + len(shape))))
         self.batch_size = min(batch_size, len(data))
         self._seed, self._mirror = seed, mirror
+        self.deformation = deformation
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
 
     @property
@@ -114,6 +124,9 @@ class Batches:
         pixels = self._windows[images, dy, dx]
         turned = mirrored == 1
         pixels[turned] = pixels[turned, :, ::-1]
+        if self.deformation is not None:
+            random = np.random.default_rng((self._seed, _DEFORMATION, step))
+            pixels = self.deformation.apply(pixels, random)
         return Batch(pixels, self.labels[images])
 
     def choice(self, step: int) -> tuple[Int64, Int64, Int64, Int64]:

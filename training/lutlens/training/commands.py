@@ -13,9 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import torch
 import typer
 from lutlens.board.scanning import BACKGROUND_LABEL
+from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.training import data as data_sets
@@ -29,6 +29,15 @@ from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import Evaluation
 from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
+from lutlens.training.options import (
+    DataOption,
+    DeviceOption,
+    SeedOption,
+    SetOption,
+    ThreadsOption,
+    length,
+    use_threads,
+)
 from lutlens.training.parallel import working_team
 from lutlens.training.publish import publish
 from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, finder
@@ -47,19 +56,6 @@ from rich.table import Table
 BUILD = Path("build")
 FAILED, INTERRUPTED = 1, 130
 
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on the standard output.")
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="PATH",
-        help="Your own images, a folder or an .npz file, instead of the data set.",
-        show_default=False,
-    ),
-]
-
 
 def train(
     recipe: Annotated[
@@ -71,7 +67,7 @@ def train(
         typer.Option("--out", metavar="F.lutnet", help="The result. Default: build/RECIPE.lutnet."),
     ] = None,
     data: DataOption = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="For everything random.")] = 1,
+    seed: SeedOption = 1,
     epochs: Annotated[
         float | None, typer.Option(min=0.01, help="Length. Default: the recipe's.")
     ] = None,
@@ -82,12 +78,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the training that was stopped.")
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")
-    ] = None,
-    device: Annotated[
-        DeviceName, typer.Option(help="Where to train; `auto`: a CUDA device if there is one.")
-    ] = DeviceName.auto,
+    change: SetOption = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = DeviceName.auto,
     luts: Annotated[
         int | None,
         typer.Option(
@@ -141,21 +134,18 @@ def train(
         lutlens train digits --seed 7 --out build/seven.lutnet
         lutlens train digits --data my-letters/ --epochs 20
         lutlens train digits --luts 1460 --bram 7 --k 15
+        lutlens train digits --set schedule.table_rate=0.03 --set bits_per_class=60
         lutlens recipes digits > mine.toml; lutlens train mine.toml
         torchrun --nproc-per-node 2 --no-python lutlens train digits
     """
-    if epochs is not None and minutes is not None:
-        raise typer.BadParameter("give --epochs or --minutes, not both")
-    if threads is not None:
-        torch.set_num_threads(threads)
-    chosen = recipes.recipe(recipe)
+    use_threads(threads)
+    chosen = recipes.changed(recipes.recipe(recipe), change or ())
+    epochs, minutes = length(epochs, minutes, chosen.schedule.epochs)
     images = data_sets.load(data, chosen.input_shape, name=chosen.data)
     budget = asked(luts, bram, fps, k, clock)
     fitted = fit(chosen, len(images.classes), budget) if budget else None
     chosen = fitted.recipe if fitted else chosen
     out = out or BUILD / f"{chosen.name}.lutnet"
-    if minutes is None and epochs is None:
-        epochs = chosen.schedule.epochs
     run = Run(recipe=chosen, seed=seed, data_sha256=images.sha256, epochs=epochs, minutes=minutes)
     with working_team(device) as (team, where):
         console = Console(stderr=True, quiet=not team.leads)

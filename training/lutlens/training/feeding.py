@@ -28,7 +28,7 @@ class Feed(Protocol):
 
 def feed(source: BatchSource, device: torch.device, team: Team) -> Feed:
     """On a CUDA device the training set stays there, if its batches are mere choices from it."""
-    if isinstance(source, Batches) and device.type == "cuda":
+    if device.type == "cuda" and isinstance(source, Batches) and source.deformation is None:
         return Resident(source, device, team)
     return Uploads(source, team)
 

@@ -6,8 +6,8 @@ import json
 from typing import Annotated
 
 import typer
+from lutlens.host.commands import JsonOption
 from lutlens.training import recipes as kept
-from lutlens.training.commands import JsonOption
 from lutlens.training.recipes import Recipe
 from rich.console import Console
 from rich.table import Column, Table

@@ -1,6 +1,6 @@
 """Recipes: what network to train, and how. Those that ship are the TOML files beside this one, named by their files."""
 
-from lutlens.training.recipes.files import RECIPES, load, recipe, source
+from lutlens.training.recipes.files import RECIPES, changed, load, recipe, source
 from lutlens.training.recipes.recipe import Recipe, RecipeError, ScanRecipe, Schedule
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "RecipeError",
     "ScanRecipe",
     "Schedule",
+    "changed",
     "load",
     "recipe",
     "source",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,56 @@ def load(path: Path) -> Recipe:
 def recipe(name: str) -> Recipe:
     """A recipe that ships, by its name, or one's own, by the path of its file. Raises RecipeError."""
     if name.endswith(SUFFIX):
-        found = load(Path(name))
-        try:
-            Network(found.network(found.classes))
-        except ValueError as error:
-            raise RecipeError(f"{name}: {error}") from error
-        return found
+        return _checked(load(Path(name)), name)
     try:
         return RECIPES[name]
     except KeyError:
         raise RecipeError(
             f"{name}: no such recipe; there is {', '.join(RECIPES)}, or give a file NAME{SUFFIX}"
         ) from None
+
+
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """The recipe with fields of another value.
+
+    changes: `FIELD=VALUE` each, the field with dots between its parts (`schedule.epochs`,
+        `stages.0.layers`), the value as TOML.
+
+    Raises RecipeError that names the change.
+    """
+    if not changes:
+        return recipe
+    fields = recipe.model_dump()
+    for change in changes:
+        field, equals, value = change.partition("=")
+        try:
+            if not equals:
+                raise ValueError("must be FIELD=VALUE")
+            _put(fields, field.strip().split("."), tomllib.loads(f"value = {value}")["value"])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise RecipeError(f"{recipe.name}: {change}: {error}") from error
+    try:
+        made = type(recipe).model_validate(fields)
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{recipe.name}: {line}" for line in _lines(error))) from error
+    return _checked(made, recipe.name)
+
+
+def _put(fields: Any, path: Sequence[str], value: Any) -> None:
+    for part in path[:-1]:
+        if isinstance(fields, dict) and fields[part] is None:
+            fields[part] = {}
+        fields = fields[int(part) if isinstance(fields, tuple) else part]
+    fields[path[-1]] = value
+
+
+def _checked(recipe: Recipe, origin: str) -> Recipe:
+    """The recipe, if its network can be made."""
+    try:
+        Network(recipe.network(recipe.classes))
+    except ValueError as error:
+        raise RecipeError(f"{origin}: {error}") from error
+    return recipe
 
 
 def source(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 from lutlens.training import datasets
 from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
+from lutlens.training.deformation import Deformation
 from lutlens.training.layers import ConnectionsName
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.nodes import NodeModelName
@@ -28,6 +29,7 @@ class Schedule(BaseModel):
     table_rate, connection_rate: learning rates of tables and of connection scores.
     shift: images are moved at random by up to so many pixels along each axis.
     mirror: half of them, at random, have left and right exchanged.
+    deformation: they are bent at random.
     redraw_every, redraw_until: every so many steps, up to this share of the training, the worst
         candidates of learned connections are replaced.
     """
@@ -40,6 +42,7 @@ class Schedule(BaseModel):
     betas: tuple[float, float] = (0.9, 0.99)
     shift: Annotated[int, Field(ge=0)] = 1
     mirror: bool = False
+    deformation: Deformation | None = None
     redraw_every: Annotated[int, Field(ge=1)] = 200
     redraw_until: Annotated[float, Field(ge=0, le=1)] = 0.6
 
@@ -110,6 +113,7 @@ class Recipe(BaseModel):
             seed=seed,
             shift=schedule.shift,
             mirror=schedule.mirror,
+            deformation=schedule.deformation,
         )
 
 

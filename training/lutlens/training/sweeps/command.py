@@ -10,19 +10,29 @@ from pathlib import Path
 from typing import Annotated
 
 import optuna
-import torch
 import typer
+from lutlens.host.commands import JsonOption
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
-from lutlens.training.commands import BUILD, INTERRUPTED, DataOption, JsonOption, interruption
+from lutlens.training.commands import BUILD, INTERRUPTED, interruption
 from lutlens.training.devices import DeviceName, device_of
+from lutlens.training.options import (
+    DataOption,
+    DeviceOption,
+    SeedOption,
+    ThreadsOption,
+    length,
+    use_threads,
+)
 from lutlens.training.sweeps import frontier, trial
 from lutlens.training.sweeps.frontier import Point
 from lutlens.training.sweeps.study import open_study
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
+
+DEFAULT_EPOCHS = 10.0
 
 
 def sweep(
@@ -33,7 +43,8 @@ def sweep(
         int, typer.Option(min=0, help="Trained by this worker; 0 only draws what there is.")
     ] = 10,
     epochs: Annotated[
-        float | None, typer.Option(min=0.01, help="Length of each training. Default: 10.")
+        float | None,
+        typer.Option(min=0.01, help="Length of each training. Default: 10.", show_default=False),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Length of each training by the clock.")
@@ -63,13 +74,9 @@ def sweep(
         ),
     ] = None,
     data: DataOption = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="For everything random.")] = 1,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")
-    ] = None,
-    device: Annotated[
-        DeviceName, typer.Option(help="Where to train; `auto`: a CUDA device if there is one.")
-    ] = DeviceName.auto,
+    seed: SeedOption = 1,
+    threads: ThreadsOption = None,
+    device: DeviceOption = DeviceName.auto,
     json_output: JsonOption = False,
 ) -> None:
     """Train networks of many sizes and shapes, and draw accuracy against LUTs.
@@ -89,15 +96,11 @@ def sweep(
         lutlens sweep digits --storage postgresql://host/sweeps --seed 2
         lutlens sweep digits --trials 0 --json
     """
-    if epochs is not None and minutes is not None:
-        raise typer.BadParameter("give --epochs or --minutes, not both")
+    epochs, minutes = length(epochs, minutes, DEFAULT_EPOCHS)
     least, most = luts
     if least > most:
         raise typer.BadParameter(f"--luts {least} {most}: the least comes first")
-    if minutes is None and epochs is None:
-        epochs = 10.0
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     console = Console(stderr=True)
     chosen = recipes.recipe(recipe)
     name = study or chosen.name
