@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer
 from lutlens.host.area import synthesise_core
@@ -19,6 +18,7 @@ from lutlens.training.budget import FAMILIES, Budget, BudgetError, Fit, fit, sha
 from lutlens.training.commands import train
 from lutlens.training.network import Network
 from lutlens.training.recipes import RECIPES, recipe
+from support.pictures import easy_images
 
 CLOCK_MHZ = 125.0
 
@@ -105,15 +105,7 @@ def test_what_cannot_be_kept_is_said_before_training(
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Images that are easily told apart, in three classes."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(240) % 3
-    pictures = rng.integers(0, 60, (240, 28, 28), np.uint8)
-    for label in range(3):
-        pictures[labels == label, 9 * label : 9 * label + 8] += 150
-    path = tmp_path / "images.npz"
-    np.savez(path, images=pictures, labels=labels)
-    return path
+    return easy_images(tmp_path)
 
 
 def test_what_was_trained_is_synthesised(

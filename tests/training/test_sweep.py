@@ -6,7 +6,6 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 import optuna
 import pytest
 import torch
@@ -29,21 +28,14 @@ from lutlens.training.sweeps.study import (
     open_study,
 )
 from optuna.trial import TrialState, create_trial
+from support.pictures import easy_images
 
 LUTS = (300, 420)
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Images that are easily told apart, in three classes."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(240) % 3
-    pictures = rng.integers(0, 60, (240, 28, 28), np.uint8)
-    for label in range(3):
-        pictures[labels == label, 9 * label : 9 * label + 8] += 150
-    path = tmp_path / "images.npz"
-    np.savez(path, images=pictures, labels=labels)
-    return path
+    return easy_images(tmp_path)
 
 
 @pytest.fixture(autouse=True)
