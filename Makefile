@@ -41,9 +41,11 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[$*]'
 	@touch $@
 
-# The browser test drives Debian's Chromium, deployment's its OpenSSH server; everything else comes from PyPI.
+# The browser test drives Debian's Chromium, deployment's its OpenSSH server, C99 is compiled by its clang, too;
+# everything else comes from PyPI.
 system-packages:
 	@missing=; command -v chromium >/dev/null || missing=chromium; \
+	command -v clang >/dev/null || missing="$$missing clang"; \
 	command -v tclsh >/dev/null || missing="$$missing tcl"; \
 	PATH="$$PATH:/usr/sbin" command -v sshd >/dev/null || missing="$$missing openssh-server"; \
 	[ -z "$$missing" ] || if [ "$$(id -u)" = 0 ]; then \

@@ -53,6 +53,7 @@ def generate(
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lutlens.host.c99", "."),
         undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
