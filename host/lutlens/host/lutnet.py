@@ -69,17 +69,26 @@ class Stage:
         not used.
     layers: the first reads the window's bits, each other one the outputs of the layer before it.
         The last one's outputs are the stage's channels, ORed over each pool.
+    recurrent: the first layer reads, behind the window's bits, the stage's channels at the position
+        before, one row above; zeros in the frame's first row. Window and stride are as wide as the
+        stage's input then, so that a row is one position, and there is no pool.
     """
 
     window: tuple[int, int]
     layers: tuple[Layer, ...]
     stride: tuple[int, int] = (1, 1)
     pool: tuple[int, int] = (1, 1)
+    recurrent: bool = False
 
     @property
     def channels(self) -> int:
         """Output bits at one position."""
         return self.layers[-1].nodes
+
+    @property
+    def state_bits(self) -> int:
+        """Bits of the position before that the first layer reads."""
+        return self.channels if self.recurrent else 0
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of output positions for an input of such a size; may be 0."""
@@ -121,6 +130,11 @@ class Lutnet:
     @property
     def nodes(self) -> int:
         return sum(layer.nodes for stage in self.stages for layer in stage.layers)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a stage is; frames are exactly as wide as `input_shape` then."""
+        return any(stage.recurrent for stage in self.stages)
 
     @property
     def bits_per_class(self) -> int:
@@ -165,7 +179,7 @@ class Lutnet:
                 tensors[f"stages.{i}.layers.{j}.tables"] = layer.tables
                 tensors[f"stages.{i}.layers.{j}.connections"] = layer.connections
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-        metadata = {"lutlens": json.dumps(_header(self).model_dump(), sort_keys=True)}
+        metadata = {"lutlens": json.dumps(_header(self).model_dump(exclude_defaults=True), sort_keys=True)}
         return bytes(safetensors.numpy.save(tensors, metadata=metadata))
 
     @cached_property
@@ -220,6 +234,7 @@ class Lutnet:
                     )
                     for j in range(s.layers)
                 ),
+                recurrent=s.recurrent,
             )
             for i, s in enumerate(header.stages)
         )
@@ -241,6 +256,7 @@ class _StageHeader(BaseModel):
     stride: tuple[Size, Size]
     pool: tuple[Size, Size]
     layers: Annotated[int, Field(strict=True, ge=1, le=64)]
+    recurrent: Annotated[bool, Field(strict=True)] = False
 
 
 class _Header(BaseModel):
@@ -294,7 +310,13 @@ def _header(net: Lutnet) -> _Header:
             passes=sorted(net.thresholds),
             classes=list(net.classes),
             stages=[
-                _StageHeader(window=s.window, stride=s.stride, pool=s.pool, layers=len(s.layers))
+                _StageHeader(
+                    window=s.window,
+                    stride=s.stride,
+                    pool=s.pool,
+                    layers=len(s.layers),
+                    recurrent=s.recurrent,
+                )
                 for s in net.stages
             ],
             provenance=net.provenance,
@@ -320,22 +342,19 @@ def _check(net: Lutnet) -> None:
         raise LutnetError("classes: two have the same name")
     for k, thresholds in net.thresholds.items():
         _check_array(f"thresholds.{k}", thresholds, np.uint8, (k, net.encoder_bits))
+    height, width, _ = net.input_shape
     for i, stage in enumerate(net.stages):
-        bits = stage.window[0] * stage.window[1] * net.input_channels(i)
+        for j, layer in enumerate(stage.layers):
+            _check_shape(f"stages.{i}.layers.{j}.connections", layer.connections)
+        if stage.recurrent:
+            _check_recurrent(f"stages.{i}", stage, width)
+        height, width = stage.output_size(height, width)
+        bits = stage.window[0] * stage.window[1] * net.input_channels(i) + stage.state_bits
         if bits > MAX_WINDOW_BITS:
             raise LutnetError(f"stages.{i}.window: {bits} bits, at most {MAX_WINDOW_BITS}")
         for j, layer in enumerate(stage.layers):
             name = f"stages.{i}.layers.{j}"
             connections = layer.connections
-            if (
-                connections.ndim != 2
-                or not 1 <= connections.shape[1] <= MAX_FAN_IN
-                or not connections.shape[0]
-            ):
-                raise LutnetError(
-                    f"{name}.connections: shape {list(connections.shape)}, "
-                    f"must be [nodes, 1 to {MAX_FAN_IN}]"
-                )
             _check_array(f"{name}.connections", connections, np.int32, connections.shape)
             _check_array(f"{name}.tables", layer.tables, np.uint64, (layer.nodes,))
             if connections.min() < 0 or connections.max() >= bits:
@@ -363,6 +382,29 @@ def _check(net: Lutnet) -> None:
         raise LutnetError(
             f"stages: an image of input_shape gives {size[0]}x{size[1]} outputs, must be 1x1"
         )
+
+
+def _check_shape(name: str, connections: npt.NDArray[Any]) -> None:
+    if (
+        connections.ndim != 2
+        or not 1 <= connections.shape[1] <= MAX_FAN_IN
+        or not connections.shape[0]
+    ):
+        raise LutnetError(
+            f"{name}: shape {list(connections.shape)}, must be [nodes, 1 to {MAX_FAN_IN}]"
+        )
+
+
+def _check_recurrent(name: str, stage: Stage, width: int) -> None:
+    """width: of the stage's input."""
+    if stage.pool != (1, 1):
+        raise LutnetError(f"{name}.pool: a recurrent stage has no pooling, must be [1, 1]")
+    for field_name, columns in (("window", stage.window[1]), ("stride", stage.stride[1])):
+        if columns != width:
+            raise LutnetError(
+                f"{name}.{field_name}: {columns} columns, must be {width}, the width of the input "
+                "of a recurrent stage"
+            )
 
 
 def _check_array(name: str, array: npt.NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

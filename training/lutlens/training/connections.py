@@ -58,6 +58,10 @@ class FixedConnections(nn.Module):
         self.register_buffer("index", index)
         self._last: tuple[Tensor, int, int, Tensor | None, Tensor] | None = None
 
+    def begin(self, pin: int, inputs: Tensor) -> None:
+        """Have that pin of every node read the given input, int32 `[nodes]`."""
+        self.index[:, pin] = inputs
+
     def wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
         """bases, row_of: as in `LutLayer.step`.
 
@@ -104,6 +108,10 @@ class LearnedConnections(nn.Module):
         """int32 `[nodes, fan_in]`: the best candidate of every pin."""
         best = self.scores.detach().argmax(dim=2, keepdim=True)
         return self.candidates.gather(2, best).squeeze(2)
+
+    def begin(self, pin: int, inputs: Tensor) -> None:
+        """Have that pin of every node read the given input, int32 `[nodes]`, until it learns another."""
+        self.candidates[:, pin, 0] = inputs
 
     def wiring(self, bases: Tensor, row_of: Tensor | None) -> Wiring:
         """bases, row_of: as in `LutLayer.step`."""

@@ -47,12 +47,19 @@ class LayerSpec(_Spec):
 
 
 class StageSpec(_Spec):
-    """A stage. window None: the whole input map, as in a dense network."""
+    """A stage. window None: the whole input map, as in a dense network.
+
+    recurrent: see `lutlens.host.lutnet.Stage`.
+    last_row: the first layer reads no more than the last row of its window: of a recurrent stage's
+        map, the last state.
+    """
 
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1)]
     window: tuple[Positive, Positive] | None = None
     stride: tuple[Positive, Positive] = (1, 1)
     pool: tuple[Positive, Positive] = (1, 1)
+    recurrent: bool = False
+    last_row: bool = False
 
 
 class NetworkSpec(_Spec):
@@ -204,7 +211,8 @@ class Network(nn.Module):
                     window=stage.window,
                     stride=stage.stride,
                     pool=stage.pool,
-                    layers=tuple(_to_lutnet_layer(layer) for layer in stage.lut_layers()),
+                    layers=_to_lutnet_layers(stage),
+                    recurrent=stage.recurrent,
                 )
                 for stage in self._stages()
             ),
@@ -228,6 +236,7 @@ class Network(nn.Module):
                     layers=tuple(
                         LayerSpec(nodes=layer.nodes, fan_in=layer.fan_in) for layer in stage.layers
                     ),
+                    recurrent=stage.recurrent,
                 )
                 for stage in net.stages
             ),
@@ -293,6 +302,10 @@ def _make_stage(
     generator: torch.Generator,
 ) -> Stage:
     features = window[0] * window[1] * channels
+    if spec.last_row:
+        features //= window[0]
+    if spec.recurrent:
+        features += spec.layers[-1].nodes
     layers = []
     for layer in spec.layers:
         layers.append(
@@ -305,16 +318,24 @@ def _make_stage(
                 generator=generator,
             )
         )
+        if spec.recurrent:
+            layers[-1].pass_on()
         features = layer.nodes
-    return Stage(window, channels, layers, spec.stride, spec.pool)
+    return Stage(window, channels, layers, spec.stride, spec.pool, spec.recurrent, spec.last_row)
 
 
-def _to_lutnet_layer(layer: LutLayer) -> lutnet.Layer:
+def _to_lutnet_layers(stage: Stage) -> tuple[lutnet.Layer, ...]:
+    first, *others = stage.lut_layers()
+    return _to_lutnet_layer(first, stage.unread), *map(_to_lutnet_layer, others)
+
+
+def _to_lutnet_layer(layer: LutLayer, unread: int = 0) -> lutnet.Layer:
+    """unread: bits of the input before those that the layer counts from."""
     bits = layer.hard_tables().cpu().numpy().astype(np.uint64)
     entries = np.arange(bits.shape[1], dtype=np.uint64)
     index = layer.connections.index
     assert isinstance(layer.connections, FixedConnections | LearnedConnections)
     return lutnet.Layer(
         tables=np.bitwise_or.reduce(bits << entries, axis=1),
-        connections=np.ascontiguousarray(index.cpu().numpy(), dtype=np.int32),
+        connections=np.ascontiguousarray(index.cpu().numpy() + unread, dtype=np.int32),
     )

@@ -31,7 +31,12 @@ class Wiring(NamedTuple):
 
 
 class NodeModel(ABC):
-    """What turns a layer's real-valued tables into a function of its inputs."""
+    """What turns a layer's real-valued tables into a function of its inputs.
+
+    range: lowest and highest value in a table: those of a node that is surely 0, surely 1.
+    """
+
+    range: tuple[float, float]
 
     @abstractmethod
     def initial_tables(
@@ -63,13 +68,15 @@ class Multilinear(NodeModel):
     `y = sum_a T[a] prod_j (x_j if bit j of a else 1 - x_j)`.
     """
 
+    range = 0.0, 1.0
+
     def initial_tables(
         self, nodes: int, fan_in: int, generator: torch.Generator | None = None
     ) -> Tensor:
         return torch.rand(nodes, 1 << fan_in, generator=generator)
 
     def constrain(self, tables: Tensor) -> None:
-        tables.clamp_(0.0, 1.0)
+        tables.clamp_(*self.range)
 
     def harden(self, tables: Tensor) -> Tensor:
         return tables > 0.5
@@ -98,6 +105,8 @@ class Lookup(NodeModel):
         need it: without it they stay at chance.
     """
 
+    range = -1.0, 1.0
+
     def __init__(self, smooth: bool = True) -> None:
         self.smooth = smooth
 
@@ -115,7 +124,7 @@ class Lookup(NodeModel):
         return tables / tables.abs().amax(dim=1, keepdim=True)
 
     def constrain(self, tables: Tensor) -> None:
-        tables.clamp_(-1.0, 1.0)
+        tables.clamp_(*self.range)
 
     def harden(self, tables: Tensor) -> Tensor:
         return (kernels.smooth(tables) if self.smooth else tables) > 0

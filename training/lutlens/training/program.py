@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -35,7 +36,24 @@ class PoolStep(NamedTuple):
     size: tuple[int, int]
 
 
-Step = LayerStep | PoolStep
+class RecurrentStep(NamedTuple):
+    """Layers at one position after another, whose input ends with their own last output.
+
+    starts: the first row of each position's window. inputs: rows of a window, one behind the other.
+    layers: of one position; they read the window's rows, then those of the state, zeros at first.
+    """
+
+    starts: range
+    inputs: int
+    layers: tuple[LayerStep, ...]
+
+    @property
+    def state(self) -> int:
+        """Rows of the state, and of the output at a position."""
+        return len(self.layers[-1].tables)
+
+
+Step = LayerStep | PoolStep | RecurrentStep
 
 
 def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
@@ -43,6 +61,30 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
 
     rows: float `[rows, batch]`, or uint8 bits.
     """
+    for recurrent, part in groupby(steps, key=lambda step: isinstance(step, RecurrentStep)):
+        if recurrent:
+            for step in part:
+                assert isinstance(step, RecurrentStep)
+                rows = _unroll(rows, step)
+        else:
+            rows = _chain(rows, [step for step in part if not isinstance(step, RecurrentStep)])
+    return rows
+
+
+def _unroll(rows: Tensor, step: RecurrentStep) -> Tensor:
+    """Autograd goes back through time: every position is a program of its own."""
+    if not rows.is_floating_point():
+        rows = rows.to(torch.get_default_dtype())
+    state = rows.new_zeros(step.state, rows.shape[1])
+    states = []
+    for start in step.starts:
+        window = rows[start : start + step.inputs]
+        state = _chain(torch.cat([window, state]), step.layers)
+        states.append(state)
+    return torch.cat(states)
+
+
+def _chain(rows: Tensor, steps: Sequence[LayerStep | PoolStep]) -> Tensor:
     make = backends.program_maker(rows.device) if _kernels_can(rows, steps) else None
     if make is not None:
         parameters = [
@@ -64,7 +106,7 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
     return rows
 
 
-def _kernels_can(rows: Tensor, steps: Sequence[Step]) -> bool:
+def _kernels_can(rows: Tensor, steps: Sequence[LayerStep | PoolStep]) -> bool:
     return rows.dtype in (torch.float32, torch.uint8) and all(
         isinstance(step.model, Lookup)
         and (isinstance(step, PoolStep) or step.tables.dtype == torch.float32)
@@ -78,7 +120,7 @@ class _Compiled(torch.autograd.Function):
         ctx: Any,
         rows: Tensor,
         program: backends.Program,
-        steps: Sequence[Step],
+        steps: Sequence[LayerStep | PoolStep],
         *parameters: Tensor | None,
     ) -> Tensor:
         outputs = len(rows)  # signals kept of a sample, a byte each

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 import numpy as np
 import torch
 from lutlens.training.layers import LutLayer
-from lutlens.training.program import PoolStep, Step, run
+from lutlens.training.program import PoolStep, RecurrentStep, Step, run
 from torch import Tensor, nn
 
 ALL_LEVELS = (0, 255)
@@ -122,6 +122,9 @@ class Stage(nn.Module):
     window, stride, pool: (rows, columns), as in `lutlens.host.lutnet.Stage`.
     channels: bits per position of the input map.
     layers: the first reads the window's bits, the others the layer before them.
+    recurrent: the first layer reads the stage's own output at the position before, too, behind the
+        window's bits; as in `lutlens.host.lutnet.Stage`.
+    last_row: the first layer reads the bits of the window's last row only.
     """
 
     def __init__(
@@ -131,10 +134,17 @@ class Stage(nn.Module):
         layers: list[LutLayer],
         stride: tuple[int, int] = (1, 1),
         pool: tuple[int, int] = (1, 1),
+        recurrent: bool = False,
+        last_row: bool = False,
     ) -> None:
         super().__init__()
+        if recurrent and last_row:
+            raise ValueError("last_row: not of a recurrent stage, but of the one that reads it")
         self.window, self.stride, self.pool, self.channels = window, stride, pool, channels
-        features = window[0] * window[1] * channels
+        self.recurrent = recurrent
+        self.unread = (window[0] - 1) * window[1] * channels if last_row else 0
+        features = window[0] * window[1] * channels - self.unread
+        features += layers[-1].nodes if recurrent else 0
         for i, layer in enumerate(layers):
             if layer.in_features != features:
                 raise ValueError(
@@ -171,10 +181,12 @@ class Stage(nn.Module):
                 f"input: a map of {height}x{width} is too small for a window of {self.window} "
                 f"and a pool of {self.pool}"
             )
-        bases, row_of = _geometry(
-            self.window, self.stride, self.channels, width, (rows, columns), device
-        )
         first, *others = self.lut_layers()
+        if self.recurrent:
+            return [self._recurrent_step(rows, width, device)]
+        bases, row_of = _geometry(
+            self.window, self.stride, self.channels, width, (rows, columns), self.unread, device
+        )
         steps: list[Step] = [first.step(bases, row_of)]
         for layer in others:
             steps.append(layer.step(_bases(len(bases), layer.in_features, device)))
@@ -182,6 +194,20 @@ class Stage(nn.Module):
             shape = rows, columns, self.lut_layers()[-1].nodes
             steps.append(PoolStep(first.model, shape, self.pool))
         return steps
+
+    def _recurrent_step(self, rows: int, width: int, device: torch.device) -> RecurrentStep:
+        if width != self.window[1]:
+            raise ValueError(
+                f"input: a map {width} wide, must be {self.window[1]}: the window of a recurrent "
+                "stage spans its rows"
+            )
+        row_bits = width * self.channels
+        one = _bases(1, 0, device)
+        return RecurrentStep(
+            starts=range(0, rows * self.stride[0] * row_bits, self.stride[0] * row_bits),
+            inputs=self.window[0] * row_bits,
+            layers=tuple(layer.step(one) for layer in self.lut_layers()),
+        )
 
     def _positions(self, height: int, width: int) -> tuple[int, int]:
         rows = max(0, (height - self.window[0]) // self.stride[0] + 1)
@@ -196,11 +222,13 @@ def _geometry(
     channels: int,
     width: int,
     positions: tuple[int, int],
+    unread: int,
     device: torch.device,
 ) -> tuple[Tensor, Tensor | None]:
     """The row of every position's first window bit, and the distance from it of every window bit.
 
     None for the distances if a window's bits lie in consecutive rows.
+    unread: window bits to leave out, from the first on.
     """
 
     def grid(shape: tuple[int, int], step: tuple[int, int]) -> Tensor:
@@ -210,9 +238,9 @@ def _geometry(
 
     bases = grid(positions, stride).to(torch.int32)
     if window[1] == width:
-        return bases, None
+        return bases + unread, None
     bits = grid(window, (1, 1))[:, None] + torch.arange(channels, device=device)
-    return bases, bits.flatten().to(torch.int32)
+    return bases, bits.flatten()[unread:].to(torch.int32)
 
 
 @lru_cache(maxsize=64)

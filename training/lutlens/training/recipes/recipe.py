@@ -85,6 +85,11 @@ class Recipe(BaseModel):
         """Classes that the network tells apart if it is trained on the recipe's own data."""
         return len(datasets.DATA_SETS[self.data].classes)
 
+    @property
+    def recurrent(self) -> bool:
+        """Whether the last stage follows a recurrent one: of its map it reads the last state only."""
+        return bool(self.stages) and self.stages[-1].recurrent
+
     def network(self, classes: int) -> NetworkSpec:
         """The network for data of so many classes."""
         last = LayerSpec(
@@ -95,7 +100,7 @@ class Recipe(BaseModel):
             encoder_bits=self.encoder_bits,
             levels=self.levels,
             jitter_per_pixel=self.jitter_per_pixel,
-            stages=(*self.stages, StageSpec(layers=(last,))),
+            stages=(*self.stages, StageSpec(layers=(last,), last_row=self.recurrent)),
             classes=classes,
             model=self.model,
         )
