@@ -54,6 +54,41 @@ def random_lutnet(
     return _lutnet(rng, input_shape, encoder_bits, built, classes)
 
 
+def recurrent_lutnet(
+    seed: int,
+    *,
+    shape: tuple[int, int, int] = (9, 8, 1),
+    encoder_bits: int = 1,
+    front: bool = False,
+    classes: int = 3,
+    degenerate: float = 0.3,
+) -> Lutnet:
+    """A small network with a recurrent stage of random shape and tables, read at its end by another one.
+
+    shape: of an image.
+    front: whether a stage that is not recurrent comes first.
+    """
+    rng = np.random.default_rng(seed)
+    height, width, channels = shape
+    bits = channels * encoder_bits
+    stages = []
+    if front:
+        counts = [int(n) for n in rng.integers(1, 9, rng.integers(1, 3))]
+        stages.append(Stage((2, 3), random_layers(rng, 6 * bits, counts, degenerate=degenerate)))
+        height, width, bits = height - 1, width - 2, counts[-1]
+    rows, step = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    counts = [int(n) for n in rng.integers(1, 13, rng.integers(1, 4))]
+    layers = random_layers(rng, rows * width * bits + counts[-1], counts, degenerate=degenerate)
+    stages.append(Stage((rows, width), layers, (step, width), recurrent=True))
+    height, bits = (height - rows) // step + 1, counts[-1]
+    counts = [int(rng.integers(1, 9)), classes * int(rng.integers(1, 5))]
+    read = height * bits if rng.random() < 0.5 else bits  # or the last state alone
+    (first, *others) = random_layers(rng, read, counts, degenerate=degenerate)
+    first = Layer(first.tables, first.connections + np.int32(height * bits - read))
+    stages.append(Stage((height, 1), (first, *others)))
+    return _lutnet(rng, shape, encoder_bits, stages, classes)
+
+
 def digits_lutnet(seed: int, *, encoder_bits: int = 1, degenerate: float = 0.0) -> Lutnet:
     """Size and shape of the network that ships for digits (1,030 nodes, 28x28), untrained."""
     rng = np.random.default_rng(seed)
@@ -224,9 +259,22 @@ def _one_pass(net: Lutnet, frames: npt.NDArray[np.uint8], levels: npt.NDArray[np
             for dy in range(stage.window[0])
             for dx in range(stage.window[1])
         ]
-        bits = _or_pool(_layers(stage, np.concatenate(windows, axis=-1)), stage.pool)
+        read = np.concatenate(windows, axis=-1)
+        if stage.recurrent:
+            bits = _in_turn(stage, read)
+        else:
+            bits = _or_pool(_layers(stage, read), stage.pool)
     scores = bits.reshape(*bits.shape[:3], len(net.classes), net.bits_per_class)
     return scores.sum(axis=-1)
+
+
+def _in_turn(stage: Stage, windows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    state = np.zeros((len(windows), 1, 1, stage.channels), np.int64)
+    states = []
+    for row in range(windows.shape[1]):
+        state = _layers(stage, np.concatenate([windows[:, row : row + 1], state], axis=-1))
+        states.append(state)
+    return np.concatenate(states, axis=1)
 
 
 def _layers(stage: Stage, bits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

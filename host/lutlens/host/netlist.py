@@ -33,14 +33,16 @@ class Node:
 class StageNetlist:
     """A sliding window and the nodes that read it.
 
-    Signals are numbered: 0 and 1 are the constants, `2 + i` is window bit `i`, and
-    `2 + window_bits + n` is node `n`. The order of window bits is that of
+    Signals are numbered: 0 and 1 are the constants, `2 + i` is window bit `i`, behind these come the
+    state's bits, and `first_node + n` is node `n`. The order of window bits is that of
     `lutlens.host.lutnet.Stage`, over `channels` input bits a position.
 
     window, stride, pool: (rows, columns), as in a lutnet's stage.
     depth: clock edges from window to output; simplification keeps it.
     nodes: in ascending level.
     outputs: signals, of any kind and level: the stage's channels at one position.
+    state: signals, of any kind and level: what the state's bits are at the next position. Of a stage
+        that is not recurrent, none. At a frame's first position they are zeros.
     """
 
     window: tuple[int, int]
@@ -50,6 +52,7 @@ class StageNetlist:
     depth: int
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
+    state: tuple[int, ...] = ()
 
     @property
     def window_bits(self) -> int:
@@ -58,6 +61,11 @@ class StageNetlist:
     @property
     def first_node(self) -> int:
         """The signal of node 0."""
+        return self.first_state + len(self.state)
+
+    @property
+    def first_state(self) -> int:
+        """The signal of the state's bit 0."""
         return 2 + self.window_bits
 
 
@@ -95,7 +103,8 @@ def _stage(stage: Stage, channels: int) -> StageNetlist:
     first = 2  # signal of the layer's input bit 0
     for level, layer in enumerate(stage.layers):
         nodes += _nodes(layer, level, first)
-        first = 2 + window_bits + len(nodes) - layer.nodes
+        first = 2 + window_bits + stage.state_bits + len(nodes) - layer.nodes
+    outputs = tuple(range(first, first + stage.channels))
     return StageNetlist(
         window=stage.window,
         stride=stage.stride,
@@ -103,7 +112,8 @@ def _stage(stage: Stage, channels: int) -> StageNetlist:
         channels=channels,
         depth=len(stage.layers),
         nodes=tuple(nodes),
-        outputs=tuple(range(first, first + stage.channels)),
+        outputs=outputs,
+        state=outputs if stage.recurrent else (),
     )
 
 

@@ -34,7 +34,7 @@ from lutlens.host import golden, hwh
 from lutlens.host.boards import Board
 from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
-from lutlens.host.rtl import image_lines
+from lutlens.host.rtl import SCANS_NO_STATE, image_lines
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from lutlens.host.systemverilog.validation import validate
 
@@ -81,6 +81,8 @@ def generate(
     height, width, channels = lutnet.input_shape
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
+    if scan and lutnet.recurrent:
+        raise OverlayError(SCANS_NO_STATE)
     if max_width is None:
         max_width = DEFAULT_MAX_WIDTH if scan else image_lines(width, pixels_per_clock)
     validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width, pixels_per_clock)

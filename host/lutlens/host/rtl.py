@@ -21,6 +21,9 @@ from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 
 BATCH_CORE = "lutlens_core"
 SCAN_CORE = "lutlens_scan_core"
+SCANS_NO_STATE = (
+    "scan: a recurrent network reads whole rows of images as wide as its own; a batch build runs it"
+)
 _CORES = {
     BATCH_CORE: ("lutlens_encoder", "lutlens_lines", "lutlens_scorer"),
     SCAN_CORE: (
@@ -82,6 +85,8 @@ def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
 
     Raises GenerationError of `lutlens.host.systemverilog`.
     """
+    if build.scan and lutnet.recurrent:
+        raise systemverilog.GenerationError(SCANS_NO_STATE)
     netlist, _ = simplify(Netlist.from_lutnet(lutnet))
     return systemverilog.sources(
         netlist,

@@ -2,7 +2,7 @@
 
 Training leaves nodes that are constant, that ignore inputs, that only pass an input on or invert
 it, that equal another node, or that nobody reads; and channels of whole stages that are one of
-these. Here they go. Inversions are absorbed into the tables of their readers. Every remaining node
+these. Here they go, and bits of a state likewise. Inversions are absorbed into the tables of their readers. Every remaining node
 moves to the earliest level that its inputs allow: a longer path then delays one output bit instead
 of all its inputs.
 
@@ -97,25 +97,40 @@ def _reduce(
     for stage, counts in zip(stages, gone, strict=True):
         last = stage is stages[-1]
         builder = _Builder(stage, channels, width, ())
-        literals = builder.outputs()
-        if last or stage.pool != (1, 1):
-            # Scores and OR pools do not see through an inversion: they need a signal as it is.
+        literals, state = builder.outputs(), builder.state()
+        if last or stage.pool != (1, 1) or state:
+            # Scores, OR pools and a state, which begins as zeros, do not see through an inversion:
+            # they need a signal as it is.
             # A node that they want only inverted is built inverted.
-            wanted = set(literals)
+            wanted = {*literals, *state}
             if flips := {x >> 1 for x in wanted if x & 1 and x ^ 1 not in wanted}:
                 builder = _Builder(stage, channels, width, flips)
             literals = [builder.uninverted(literal) for literal in builder.outputs()]
+            state = [builder.uninverted(literal) for literal in builder.state()]
         counts.update(builder.gone)
         nodes = tuple(builder.nodes)
         if last:
-            outputs = [x if x in (_FALSE, _TRUE) else x >> 1 for x in literals]
+            outputs = [_signal(x) for x in literals]
         else:
             outputs = list(dict.fromkeys(x >> 1 for x in literals if x > _TRUE)) or [ZERO]
-        reduced.append(replace(stage, channels=width, nodes=nodes, outputs=tuple(outputs)))
+        reduced.append(
+            replace(
+                stage,
+                channels=width,
+                nodes=nodes,
+                outputs=tuple(outputs),
+                state=tuple(_signal(x) for x in state),
+            )
+        )
         index = {signal: 1 + c for c, signal in enumerate(outputs)}
         channels = [x if x <= _TRUE else 2 * index[x >> 1] + (x & 1) for x in literals]
         width = len(outputs)
     return tuple(reduced)
+
+
+def _signal(literal: int) -> int:
+    """The signal of a literal without inversion."""
+    return literal if literal in (_FALSE, _TRUE) else literal >> 1
 
 
 class _Builder:
@@ -138,13 +153,22 @@ class _Builder:
         for position in range(positions):
             first = 2 * (1 + position * width)
             self._literals += [x if x <= _TRUE else first + x for x in channels]
-        self._first_node = 2 + positions * width
+        first_state = 2 + positions * width
+        self._first_node = first_state + len(stage.state)
+        for i, signal in enumerate(stage.state):
+            same = stage.state.index(signal)  # bits that always become the same
+            stays = signal in (ZERO, stage.first_state + i)  # what it is at first
+            self._literals.append(_FALSE if stays else 2 * (first_state + same))
         for node in stage.nodes:
             self._literals.append(self._literal(node))
 
     def outputs(self) -> list[int]:
         """Literals of the stage's outputs."""
         return [self._literals[signal] for signal in self._stage.outputs]
+
+    def state(self) -> list[int]:
+        """Literals of what the state's bits become."""
+        return [self._literals[signal] for signal in self._stage.state]
 
     def uninverted(self, literal: int) -> int:
         """The same value as a literal without inversion, or a constant; may take one more node."""
@@ -215,7 +239,7 @@ def _prune(
         live = _live(stage)
         wanted = range(stage.channels)
         if i:  # the encoder keeps its bits
-            read = {(s - 2) % stage.channels for s in live if 2 <= s < stage.first_node}
+            read = {(s - 2) % stage.channels for s in live if 2 <= s < stage.first_state}
             wanted = sorted(read)
         pruned.append(_renumber(stage, live, wanted))
         gone[i]["unread"] += len(stage.nodes) - len(pruned[-1].nodes)
@@ -223,18 +247,24 @@ def _prune(
 
 
 def _live(stage: StageNetlist) -> set[int]:
-    """Signals that the stage's outputs depend on."""
+    """Signals that the stage's outputs depend on, now or later."""
     live = set(stage.outputs)
-    for n, node in reversed(list(enumerate(stage.nodes))):
-        if stage.first_node + n in live:
-            live.update(node.inputs)
-    return live
+    while True:
+        for n, node in reversed(list(enumerate(stage.nodes))):
+            if stage.first_node + n in live:
+                live.update(node.inputs)
+        kept = {s for i, s in enumerate(stage.state) if stage.first_state + i in live}
+        if kept <= live:
+            return live
+        live |= kept
 
 
 def _renumber(stage: StageNetlist, live: Collection[int], channels: Sequence[int]) -> StageNetlist:
     """The stage with live nodes only, in ascending level, over the given ones of its channels."""
     width = max(1, len(channels))
-    first_node = 2 + stage.window[0] * stage.window[1] * width
+    state = [i for i in range(len(stage.state)) if stage.first_state + i in live]
+    first_state = 2 + stage.window[0] * stage.window[1] * width
+    first_node = first_state + len(state)
     nodes = [n for n in range(len(stage.nodes)) if stage.first_node + n in live]
     nodes.sort(key=lambda n: stage.nodes[n].level)
 
@@ -242,6 +272,8 @@ def _renumber(stage: StageNetlist, live: Collection[int], channels: Sequence[int
     for position in range(stage.window[0] * stage.window[1]):
         for i, c in enumerate(channels):
             number[2 + position * stage.channels + c] = 2 + position * width + i
+    for i, bit in enumerate(state):
+        number[stage.first_state + bit] = first_state + i
     for i, n in enumerate(nodes):
         number[stage.first_node + n] = first_node + i
     return replace(
@@ -252,4 +284,5 @@ def _renumber(stage: StageNetlist, live: Collection[int], channels: Sequence[int
             for n in nodes
         ),
         outputs=tuple(number[s] for s in stage.outputs),
+        state=tuple(number[stage.state[bit]] for bit in state),
     )

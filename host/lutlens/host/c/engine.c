@@ -23,6 +23,7 @@ struct workspace {
   int batch;
   struct map *map;  // of the input, and of each stage's output
   lanes *window, *node, *output;  // for each window of a group
+  lanes *state;                   // of a recurrent stage, now and at the next position, for each word of the batch
   lanes *total;                   // SCORE_BITS words for each class of each output position
   uint8_t *packed;                // pixels, compared, eight lanes in a byte
 };
@@ -38,6 +39,7 @@ static void release(struct workspace *w) {
   free(w->window);
   free(w->node);
   free(w->output);
+  free(w->state);
   free(w->total);
   free(w->packed);
 }
@@ -48,7 +50,7 @@ static int prepare(struct workspace *w, const struct network *network, int rows,
   w->map = calloc(network->stages + 1, sizeof *w->map);
   if (!w->map) return 0;
   w->map[0] = map_of(rows, columns, network->channels * network->encoder_bits);
-  size_t bytes = w->map[0].size * sizeof(lanes), window = 0, node = 0, output = 0;
+  size_t bytes = w->map[0].size * sizeof(lanes), window = 0, node = 0, output = 0, state = 0;
   for (int i = 0; i < network->stages; i++) {
     const struct stage *s = &network->stage[i];
     rows = ((rows - s->window[0]) / s->stride[0] + 1) / s->pool[0];
@@ -59,6 +61,7 @@ static int prepare(struct workspace *w, const struct network *network, int rows,
     if (bits > window) window = bits;
     if ((size_t)s->nodes > node) node = s->nodes;
     if ((size_t)s->outputs > output) output = s->outputs;
+    if ((size_t)s->state > state) state = s->state;
   }
   size_t batch = BATCH_BYTES / bytes;
   w->batch = batch < 1 ? 1 : batch > MAX_BATCH ? MAX_BATCH : batch;
@@ -69,6 +72,7 @@ static int prepare(struct workspace *w, const struct network *network, int rows,
   ready &= (w->window = allocate(GROUP * window)) != NULL;
   ready &= (w->node = allocate(GROUP * node)) != NULL;
   ready &= (w->output = allocate(GROUP * output)) != NULL;
+  ready &= (w->state = allocate(2 * w->batch * state)) != NULL;
   size_t vectors = (size_t)w->batch * rows * columns * network->classes;
   ready &= (w->total = allocate(vectors * SCORE_BITS)) != NULL;
   ready &= (w->packed = malloc((size_t)w->map[0].rows * w->map[0].columns * network->channels * BYTES)) != NULL;
@@ -168,9 +172,36 @@ static void run_stage(const struct stage *s, const struct map *in, const struct 
   if (group.count) fire(s, &group);
 }
 
+// Position after position, for all words of the batch; a row is one position.
+static void run_recurrent_stage(const struct stage *s, const struct map *in, const struct map *out,
+                                struct workspace *w) {
+  struct group group = {.count = 0};
+  size_t size = (size_t)w->batch * s->state, pitch = (size_t)in->columns * s->channels;
+  lanes *state = w->state, *next = w->state + size;
+  memset(state, 0, size * sizeof *state);
+  for (int y = 0; y < out->rows; y++) {
+    for (int word = 0; word < w->batch; word++) {
+      group.firing[group.count] = (struct firing){
+          .window = in->bits + word * in->size + y * s->stride[0] * pitch,
+          .state = state + (size_t)word * s->state,
+          .node = w->node + group.count * s->nodes,
+          .output = out->bits + word * out->size + (size_t)y * s->outputs,
+          .next = next + (size_t)word * s->state,
+      };
+      group.pooled[group.count] = NULL;
+      if (++group.count == GROUP || word + 1 == w->batch) fire(s, &group);
+    }
+    lanes *last = state;
+    state = next;
+    next = last;
+  }
+}
+
 static void run_stages(struct workspace *w) {
-  for (int i = 0; i < w->network->stages; i++)
-    run_stage(&w->network->stage[i], &w->map[i], &w->map[i + 1], w);
+  for (int i = 0; i < w->network->stages; i++) {
+    const struct stage *s = &w->network->stage[i];
+    (s->state ? run_recurrent_stage : run_stage)(s, &w->map[i], &w->map[i + 1], w);
+  }
 }
 
 static void write_scores(const lanes *total, int vectors, int count, uint16_t *scores) {

@@ -76,12 +76,13 @@ class Executor:
         frames = self._checked(frames)
         n, height, width, channels = frames.shape
         rows, columns = self._net.output_size(height, width)
-        if rows * columns >= _SCANNED:
+        if rows * columns >= _SCANNED and not self._net.recurrent:
             found = np.empty((n, rows, columns, len(self._net.classes)), np.uint16)
             self._scan(frames, levels, found, None)
             return found
         side = min(_TILE, max(1, round((n * rows * columns / self.lanes) ** 0.5)))
-        tile = min(side, rows), min(side, columns)
+        # What a row gives depends on all those above it.
+        tile = (rows, columns) if self._net.recurrent else (min(side, rows), min(side, columns))
         tops = np.minimum(np.arange(0, rows, tile[0]), rows - tile[0])
         lefts = np.minimum(np.arange(0, columns, tile[1]), columns - tile[1])
 
@@ -113,7 +114,7 @@ class Executor:
             raise ValueError(f"scores up to {highest}, a cell holds {scanning.MAX_SCORE}")
         frames = self._checked(frames)
         rows, columns = self._net.output_size(frames.shape[1], frames.shape[2])
-        if rows * columns < _SCANNED:
+        if rows * columns < _SCANNED or self._net.recurrent:
             return cells(self.scores(frames, thresholds=levels))
         found = np.empty((len(frames), rows, columns), np.uint32)
         self._scan(frames, levels, None, found)
@@ -184,6 +185,10 @@ class Executor:
             raise ValueError(
                 f"frames: {frames.dtype} {list(frames.shape)}, must be uint8 "
                 f"[n, {height} or more, {width} or more, {channels}]"
+            )
+        if self._net.recurrent and frames.shape[2] != width:
+            raise ValueError(
+                f"frames: {frames.shape[2]} columns, must be {width}: a recurrent network reads whole rows"
             )
         return np.ascontiguousarray(frames)
 

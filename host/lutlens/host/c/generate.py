@@ -57,9 +57,11 @@ def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
     first = stage.first_node
     end = first + len(stage.nodes)
     last_reader = {s: first + n for n, node in enumerate(stage.nodes) for s in node.inputs}
-    channels: dict[int, list[int]] = {}
+    targets: dict[int, list[str]] = {}
     for channel, signal in enumerate(stage.outputs):
-        channels.setdefault(signal, []).append(channel)
+        targets.setdefault(signal, []).append(f"output[{channel}]")
+    for bit, signal in enumerate(stage.state):
+        targets.setdefault(signal, []).append(f"next[{bit}]")
 
     for start in range(first, end, _NODES_IN_FUNCTION):
         statements = Statements()
@@ -72,14 +74,14 @@ def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
             names[signal] = statements.table(node.table, inputs)
             if last_reader.get(signal, 0) >= stop:
                 lines.append(f"{_stored(stage, signal)} = {names[signal]};")
-            lines += [f"output[{c}] = {names[signal]};" for c in channels.pop(signal, ())]
+            lines += [f"{target} = {names[signal]};" for target in targets.pop(signal, ())]
         yield _Function(f"{name}_{start - first}", tuple(lines))
 
-    # What is left are outputs that no node makes.
+    # What is left no node makes.
     lines = [
-        f"output[{c}] = {('ZEROS', 'ONES')[s] if s in (ZERO, ONE) else _stored(stage, s)};"
-        for s, outputs in channels.items()
-        for c in outputs
+        f"{target} = {('ZEROS', 'ONES')[s] if s in (ZERO, ONE) else _stored(stage, s)};"
+        for s, same in targets.items()
+        for target in same
     ]
     if lines:
         yield _Function(f"{name}_rest", tuple(lines))
@@ -87,6 +89,8 @@ def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
 
 def _stored(stage: StageNetlist, signal: int) -> str:
     """Where a signal that this function does not make is found."""
-    if signal < stage.first_node:
+    if signal < stage.first_state:
         return f"window[{signal - 2}]"
+    if signal < stage.first_node:
+        return f"state[{signal - stage.first_state}]"
     return f"node[{signal - stage.first_node}]"

@@ -58,17 +58,18 @@ static inline lanes mux(lanes low, lanes high, lanes select) {
 #define lut3(high, low, x0, x1, x2) mux(lut2_##low(x0, x1), lut2_##high(x0, x1), x2)
 #endif
 
-// One window of a stage, room for its nodes, and where its output bits go.
+// One window of a stage, room for its nodes, and where its output bits go; of a recurrent stage, its state at
+// this position and at the next one.
 struct firing {
-  const lanes *window;
-  lanes *node, *output;
+  const lanes *window, *state;
+  lanes *node, *output, *next;
 };
 
 // A stage of the network, for the engine.
 struct stage {
   int window[2], stride[2], pool[2];  // rows, columns
   int channels, outputs;              // bits at a position of the input, of the output
-  int nodes;
+  int nodes, state;
   void (*fire)(const struct firing *firing, int count);
 };
 

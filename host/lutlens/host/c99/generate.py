@@ -39,6 +39,7 @@ class _Stage:
     output: tuple[int, int, int]
     functions: tuple[_Function, ...]
     outputs: tuple[str, ...]
+    state: tuple[str, ...]
 
 
 def generate(
@@ -84,7 +85,8 @@ def _stages(netlist: Netlist) -> Iterator[_Stage]:
         output = rows, columns, len(stage.outputs)
         functions = tuple(_functions(f"stage{i}", stage))
         outputs = tuple(_signal(stage, signal) for signal in stage.outputs)
-        yield _Stage(stage, size, output, functions, outputs)
+        state = tuple(_signal(stage, signal) for signal in stage.state)
+        yield _Stage(stage, size, output, functions, outputs, state)
         size = output
 
 
@@ -105,6 +107,8 @@ def _functions(name: str, stage: StageNetlist) -> Iterator[_Function]:
 def _signal(stage: StageNetlist, signal: int) -> str:
     if signal in (ZERO, ONE):
         return str(signal)
-    if signal < stage.first_node:
+    if signal < stage.first_state:
         return f"w[{signal - 2}]"
+    if signal < stage.first_node:
+        return f"s[{signal - stage.first_state}]"
     return f"n[{signal - stage.first_node}]"

@@ -42,6 +42,14 @@ class Axis:
             count=max(1, -((phase - self.count) // stride)),
         )
 
+    def without_garbage(self) -> Axis:
+        return Axis(
+            garbage=0,
+            pitch=self.pitch,
+            offset=self.offset + self.garbage * self.pitch,
+            count=max(1, self.count - self.garbage),
+        )
+
     @property
     def fewest(self) -> int:
         """Of the stream's positions: the shortest line that has a position without garbage."""
@@ -63,6 +71,10 @@ class Grid:
 
     def passing(self, window: tuple[int, int], stride: tuple[int, int]) -> Grid:
         return Grid(self.y.passing(window[0], stride[0]), self.x.passing(window[1], stride[1]))
+
+    def without_garbage(self) -> Grid:
+        """Where a stage withholds it. Lines of garbage alone are still lines, without a position."""
+        return Grid(self.y, self.x.without_garbage())
 
     def as_stream(self) -> Grid:
         """The same positions as a stream of their own."""

@@ -40,14 +40,14 @@ class NodesModule:
         for node in self.netlist.nodes:
             for signal in node.inputs:
                 needed[signal] = max(needed[signal], node.level)
-        for signal in self.netlist.outputs:
+        for signal in (*self.netlist.outputs, *self.netlist.state):
             needed[signal] = self.netlist.depth
         return {s: time for s, time in sorted(needed.items()) if s not in (ZERO, ONE)}
 
     @cached_property
     def window(self) -> tuple[int, ...]:
         """The window's bits that are read, as signals."""
-        return tuple(signal for signal in self.needed if signal < self.netlist.first_node)
+        return tuple(signal for signal in self.needed if signal < self.netlist.first_state)
 
     @cached_property
     def _window_number(self) -> dict[int, int]:
@@ -88,6 +88,15 @@ class NodesModule:
         return bits or ["1'b0"]
 
     @property
+    def state_bits(self) -> int:
+        return len(self.netlist.state)
+
+    @property
+    def state(self) -> list[str]:
+        """What the state becomes, top first."""
+        return [self._at(signal, self.netlist.depth) for signal in reversed(self.netlist.state)]
+
+    @property
     def unread(self) -> list[str]:
         """What nothing reads. Of the nodes, a simplified netlist has none."""
         signals = range(self.netlist.first_node, self.netlist.first_node + len(self.netlist.nodes))
@@ -96,6 +105,8 @@ class NodesModule:
             unread.append("aclk")
         if not self.window:
             unread.append("window_i")
+        states = range(self.netlist.first_state, self.netlist.first_node)
+        unread += [self._at(signal, 0) for signal in states if signal not in self.needed]
         return unread
 
     def _ready(self, signal: int) -> int:
@@ -105,8 +116,10 @@ class NodesModule:
         return self.netlist.nodes[signal - self.netlist.first_node].level + 1
 
     def _register(self, signal: int) -> str:
-        if signal < self.netlist.first_node:
+        if signal < self.netlist.first_state:
             return f"w{signal - 2}"
+        if signal < self.netlist.first_node:
+            return f"s{signal - self.netlist.first_state}"
         return f"n{signal - self.netlist.first_node}"
 
     def _at(self, signal: int, time: int) -> str:
@@ -115,6 +128,8 @@ class NodesModule:
             return f"1'b{signal}"
         if late := time - self._ready(signal):
             return f"{self._register(signal)}_d{late}"
-        if signal < self.netlist.first_node:
+        if signal < self.netlist.first_state:
             return f"window_i[{self._window_number[signal]}]"
+        if signal < self.netlist.first_node:
+            return f"state_i[{signal - self.netlist.first_state}]"
         return self._register(signal)

@@ -6,7 +6,7 @@ out, and the stages behind it need lanes for the average only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -70,10 +70,7 @@ class Section:
     @property
     def scores_apart(self) -> int:
         """Clocks between two positions whose scores count, at least."""
-        grid = self.stages[-1].strided
-        if self.line_beats is None:
-            return self.pace * grid.gap(self.lanes)
-        return self.pace * grid.apart(self.line_beats, self.lanes)
+        return self.pace * _beats_apart(self.stages[-1], self.lanes, self.line_beats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +120,8 @@ class Planner:
         grids = [Grid.of_pixels(width)]
         for stage in self.netlist.stages:
             strided = grids[-1].passing(stage.window, stage.stride)
+            if stage.state:
+                strided = strided.without_garbage()
             grids.append(strided.passing(stage.pool, stage.pool))
         return grids
 
@@ -161,6 +160,9 @@ class Planner:
                 grid = grid.as_stream()
                 line_beats = self._line_beats(grid, lanes)
             stages.append(StageModule(i, netlist, grid, lanes, i == last))
+            if stages[-1].recurrent:
+                pace = max(pace, -(-stages[-1].loop // _beats_apart(stages[-1], source, line_beats)))
+                queue = replace(queue, pace=pace) if queue else None
             grid = stages[-1].output
             lanes = stages[-1].output_lanes
         sections.append(Section(queue, source, pace, tuple(stages), line_beats))
@@ -174,6 +176,13 @@ class Planner:
         return self.pixels_per_clock > 1 and -(-classes // average) < -(-classes // stay)
 
 
+def _beats_apart(stage: StageModule, lanes: int, line_beats: int | None) -> int:
+    """Beats between two positions of a stage that are no garbage, at least. Arguments as of a section."""
+    if line_beats is None:
+        return stage.strided.gap(lanes)
+    return stage.strided.apart(line_beats, lanes)
+
+
 def _stay(netlist: StageNetlist, grid: Grid, pace: int, lanes: int, line_beats: int | None) -> int:
     """Clocks for which a stage's window stays where its scores count, at least.
 
@@ -185,9 +194,14 @@ def _stay(netlist: StageNetlist, grid: Grid, pace: int, lanes: int, line_beats: 
 
 
 def _most_lanes(stage: StageNetlist, limit: int) -> int:
-    """With which the stage's positions, strided and pooled, keep to their lanes."""
+    """With which the stage's positions, strided and pooled, keep to their lanes.
+
+    Of a recurrent stage, to one lane: its positions come one after another.
+    """
     stride, pool = stage.stride[1], stage.pool[1]
     lanes = limit
+    while stage.state and lanes > stride:
+        lanes //= 2
     while not (Lanes.fit(lanes, stride) and Lanes.fit(max(1, lanes // stride), pool)):
         lanes //= 2
     return lanes

@@ -69,7 +69,22 @@ class StageModule:
 
     @cached_property
     def output(self) -> Grid:
-        return self.strided.passing(self.netlist.pool, self.netlist.pool)
+        strided = self.strided.without_garbage() if self.recurrent else self.strided
+        return strided.passing(self.netlist.pool, self.netlist.pool)
+
+    @property
+    def recurrent(self) -> bool:
+        return bool(self.netlist.state)
+
+    @property
+    def masked(self) -> bool:
+        """Whether positions that are garbage are withheld: from the scores, and from the state."""
+        return self.last or self.recurrent
+
+    @property
+    def loop(self) -> int:
+        """Clocks from a position to the next one that sees the state it leaves, at least."""
+        return self.netlist.depth + 1
 
     @property
     def pooled(self) -> bool:

@@ -23,5 +23,19 @@ def validate(netlist: Netlist, build_id: int, max_width: int, pixels_per_clock: 
             f"max_width: {max_width}, must be {width} (the image's width) to {MAX_MAX_WIDTH} "
             f"and a multiple of {pixels_per_clock} (pixels_per_clock)"
         )
+    _check_recurrent(netlist, max_width)
     if not 0 <= build_id < 1 << 64:
         raise GenerationError(f"build_id: {build_id:#x}, must be 64 bits")
+
+
+def _check_recurrent(netlist: Netlist, max_width: int) -> None:
+    """A line is one position of a recurrent stage, so lines are no longer than an image's."""
+    width = max_width
+    for i, stage in enumerate(netlist.stages):
+        width = ((width - stage.window[1]) // stage.stride[1] + 1) // stage.pool[1]
+        if stage.state and width != 1:
+            raise GenerationError(
+                f"max_width: {max_width}, in which stage {i}, recurrent, has {width} positions a line; "
+                f"must be the image's {netlist.input_shape[1]}, or the next multiple of a smaller "
+                "pixels_per_clock"
+            )
