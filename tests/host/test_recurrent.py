@@ -45,3 +45,16 @@ def test_rtl_scores_as_defined(
         run = rtl.run([whole_beats(f, pixels) for f in frames], levels, gaps=gaps, stalls=stalls)
         for scores, right in zip(run.scores, expected, strict=True):
             np.testing.assert_array_equal(scores, right)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_c99_scores_as_defined(seed: int) -> None:
+    net = recurrent_lutnet(seed, shape=(9, 7, 1), front=seed == 1)
+    images = random_frames(net, 3, count=6)
+    scores = {
+        f"scores_{k}": oracle_scores(net, images, levels)[:, 0, 0]
+        for k, levels in net.thresholds.items()
+    }
+    found = check(generate_c(net, {"images": images, "k": np.array(sorted(net.thresholds)), **scores}))
+    assert [one.failure for one in found] == [None] * len(found)
+    assert found, "no C compiler"

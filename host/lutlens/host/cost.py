@@ -33,12 +33,16 @@ class StageShape:
 
     window, stride, pool: (rows, columns), as in a lutnet's stage.
     layers: nodes of each.
+    recurrent: the first layer reads the stage's last output, too.
+    last_row: it reads no more than the last row of its window.
     """
 
     window: tuple[int, int]
     layers: tuple[int, ...]
     stride: tuple[int, int] = (1, 1)
     pool: tuple[int, int] = (1, 1)
+    recurrent: bool = False
+    last_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,16 @@ class Shape:
     @classmethod
     def of(cls, net: Lutnet) -> Shape:
         stages = (
-            StageShape(s.window, tuple(layer.nodes for layer in s.layers), s.stride, s.pool)
-            for s in net.stages
+            StageShape(
+                s.window,
+                tuple(layer.nodes for layer in s.layers),
+                s.stride,
+                s.pool,
+                s.recurrent,
+                s.window[0] > 1
+                and int(s.layers[0].connections.min()) >= _earlier_bits(s.window, net.input_channels(i)),
+            )
+            for i, s in enumerate(net.stages)
         )
         return cls(net.input_shape, net.encoder_bits, tuple(stages), len(net.classes))
 
@@ -164,12 +176,14 @@ def untrained(shape: Shape, seed: int = 0) -> Lutnet:
     bits = shape.input_shape[2] * shape.encoder_bits
     stages = []
     for stage in shape.stages:
-        inputs = stage.window[0] * stage.window[1] * bits
+        unread = _earlier_bits(stage.window, bits) if stage.last_row else 0
+        inputs = stage.window[0] * stage.window[1] * bits - unread
+        inputs += stage.recurrent * stage.layers[-1]
         layers = []
         for nodes in stage.layers:
-            layers.append(_layer(rng, inputs, nodes))
-            inputs = nodes
-        stages.append(Stage(stage.window, tuple(layers), stage.stride, stage.pool))
+            layers.append(_layer(rng, inputs, nodes, unread))
+            inputs, unread = nodes, 0
+        stages.append(Stage(stage.window, tuple(layers), stage.stride, stage.pool, stage.recurrent))
         bits = stage.layers[-1]
     thresholds = np.arange(1, shape.encoder_bits + 1) * 256 // (shape.encoder_bits + 1)
     return Lutnet(
@@ -181,7 +195,13 @@ def untrained(shape: Shape, seed: int = 0) -> Lutnet:
     )
 
 
-def _layer(rng: np.random.Generator, inputs: int, nodes: int) -> Layer:
+def _earlier_bits(window: tuple[int, int], channels: int) -> int:
+    """Of a window, before those of its last row."""
+    return (window[0] - 1) * window[1] * channels
+
+
+def _layer(rng: np.random.Generator, inputs: int, nodes: int, unread: int) -> Layer:
+    """unread: bits before the inputs."""
     fan_in = min(FAN_IN, inputs)
     rows = inputs // fan_in
     decks = [
@@ -193,4 +213,5 @@ def _layer(rng: np.random.Generator, inputs: int, nodes: int) -> Layer:
         if fan_in < 6
         else (rng.integers(0, np.iinfo(np.uint64).max, nodes, np.uint64, endpoint=True))
     )
-    return Layer(tables, np.concatenate(decks)[:nodes].astype(np.int32))
+    connections = np.concatenate(decks)[:nodes] + unread
+    return Layer(tables, connections.astype(np.int32))

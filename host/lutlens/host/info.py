@@ -22,6 +22,7 @@ def describe(lutnet: Lutnet, manifest: Manifest | None) -> dict[str, Any]:
             "stride": list(stage.stride),
             "pool": list(stage.pool),
             "layers": [layer.nodes for layer in stage.layers],
+            "recurrent": stage.recurrent,
             "channels": saved.channels[1],
             "nodes": saved.nodes[0],
             "nodes_simplified": saved.nodes[1],
@@ -90,7 +91,7 @@ def _stage_table(lutnet: Lutnet, savings: Savings) -> Table:
     for stage, saved in zip(lutnet.stages, savings.stages, strict=True):
         table.add_row(
             *(f"{pair[0]}x{pair[1]}" for pair in (stage.window, stage.stride, stage.pool)),
-            ", ".join(str(layer.nodes) for layer in stage.layers),
+            ", ".join(str(layer.nodes) for layer in stage.layers) + stage.recurrent * ", recurrent",
             *(str(number) for number in saved.nodes),
             *(str(n) for n in (saved.constant, saved.buffer, saved.equal, saved.unread)),
             str(saved.channels[1]),

@@ -142,7 +142,8 @@ def shape_of(spec: NetworkSpec) -> Shape:
     for stage in spec.stages:
         window = stage.window or (height, width)
         nodes = tuple(layer.nodes for layer in stage.layers)
-        stages.append(StageShape(window, nodes, stage.stride, stage.pool))
+        how = stage.recurrent, stage.last_row
+        stages.append(StageShape(window, nodes, stage.stride, stage.pool, *how))
         height = ((height - window[0]) // stage.stride[0] + 1) // stage.pool[0]
         width = ((width - window[1]) // stage.stride[1] + 1) // stage.pool[1]
     return Shape(spec.input_shape, spec.encoder_bits, tuple(stages), spec.classes)
