@@ -77,8 +77,13 @@ def recurrent_lutnet(
         stages.append(Stage((2, 3), random_layers(rng, 6 * bits, counts, degenerate=degenerate)))
         height, width, bits = height - 1, width - 2, counts[-1]
     rows, step = int(rng.integers(1, 4)), int(rng.integers(1, 3))
-    counts = [int(n) for n in rng.integers(1, 13, rng.integers(1, 4))]
-    layers = random_layers(rng, rows * width * bits + counts[-1], counts, degenerate=degenerate)
+    counts = [int(n) for n in rng.integers(6, 17, rng.integers(1, 4))]
+    window = rows * width * bits
+    layers = random_layers(rng, window + counts[-1], counts, degenerate=degenerate)
+    # Half of what it reads is its own output.
+    inputs = layers[0].connections
+    own = rng.integers(window, window + counts[-1], inputs.shape, np.int32)
+    inputs[:] = np.where(rng.random(inputs.shape) < 0.5, own, inputs)
     stages.append(Stage((rows, width), layers, (step, width), recurrent=True))
     height, bits = (height - rows) // step + 1, counts[-1]
     counts = [int(rng.integers(1, 9)), classes * int(rng.integers(1, 5))]
@@ -259,11 +264,8 @@ def _one_pass(net: Lutnet, frames: npt.NDArray[np.uint8], levels: npt.NDArray[np
             for dy in range(stage.window[0])
             for dx in range(stage.window[1])
         ]
-        read = np.concatenate(windows, axis=-1)
-        if stage.recurrent:
-            bits = _in_turn(stage, read)
-        else:
-            bits = _or_pool(_layers(stage, read), stage.pool)
+        layers = _in_turn if stage.recurrent else _layers
+        bits = _or_pool(layers(stage, np.concatenate(windows, axis=-1)), stage.pool)
     scores = bits.reshape(*bits.shape[:3], len(net.classes), net.bits_per_class)
     return scores.sum(axis=-1)
 

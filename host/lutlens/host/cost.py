@@ -64,7 +64,8 @@ class Shape:
                 s.pool,
                 s.recurrent,
                 s.window[0] > 1
-                and int(s.layers[0].connections.min()) >= _earlier_bits(s.window, net.input_channels(i)),
+                and int(s.layers[0].connections.min())
+                >= _earlier_bits(s.window, net.input_channels(i)),
             )
             for i, s in enumerate(net.stages)
         )

@@ -179,7 +179,9 @@ class Lutnet:
                 tensors[f"stages.{i}.layers.{j}.tables"] = layer.tables
                 tensors[f"stages.{i}.layers.{j}.connections"] = layer.connections
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-        metadata = {"lutlens": json.dumps(_header(self).model_dump(exclude_defaults=True), sort_keys=True)}
+        metadata = {
+            "lutlens": json.dumps(_header(self).model_dump(exclude_defaults=True), sort_keys=True)
+        }
         return bytes(safetensors.numpy.save(tensors, metadata=metadata))
 
     @cached_property

@@ -1,10 +1,10 @@
 """Netlist simplification: the same scores from fewer nodes.
 
 Training leaves nodes that are constant, that ignore inputs, that only pass an input on or invert
-it, that equal another node, or that nobody reads; and channels of whole stages that are one of
-these. Here they go, and bits of a state likewise. Inversions are absorbed into the tables of their readers. Every remaining node
-moves to the earliest level that its inputs allow: a longer path then delays one output bit instead
-of all its inputs.
+it, that equal another node, or that nobody reads; and channels of whole stages, or bits of a state,
+that are one of these. Here they go. Inversions are absorbed into the tables of their readers. Every
+remaining node moves to the earliest level that its inputs allow: a longer path then delays one output
+bit instead of all its inputs.
 
 Inside this module a signal and its polarity are one number, a literal: `2 * signal + inverted`, as
 in the AIGER format. So literal 0 is false, and 1, the inverse of constant signal 0, is true.

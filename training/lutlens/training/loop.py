@@ -145,7 +145,10 @@ class Trainer:
         self.network = Network(recipe.network(len(self.data.classes)), seed=run.seed).to(device)
         self.optimizer = torch.optim.Adam(
             [
-                {"params": self.network.tables(), "rate": schedule.table_rate},
+                *(
+                    {"params": tables, "rate": rate * schedule.table_rate}
+                    for rate, tables in self.network.rated_tables().items()
+                ),
                 {"params": self.network.connection_scores(), "rate": schedule.connection_rate},
             ],
             betas=schedule.betas,

@@ -31,6 +31,7 @@ class LayerSpec(_Spec):
 
     smooth: whether a network of "lookup" nodes smooths this layer's tables. Layers deep below the
         output need it; the last one is better without.
+    rate: share of the schedule's learning rate that its tables learn at.
 
     Where it is validated, a number stands for a layer of so many nodes.
     """
@@ -39,6 +40,7 @@ class LayerSpec(_Spec):
     fan_in: Annotated[int, Field(ge=1, le=6)] = 6
     connections: ConnectionsName = "fixed"
     smooth: bool = True
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -183,6 +185,14 @@ class Network(nn.Module):
     def tables(self) -> list[nn.Parameter]:
         """The parameters that are tables."""
         return [layer.tables for layer in self.lut_layers()]
+
+    def rated_tables(self) -> dict[float, list[nn.Parameter]]:
+        """The same, by their layers' rate, the highest first."""
+        rates = (layer.rate for stage in self.spec.stages for layer in stage.layers)
+        groups: dict[float, list[nn.Parameter]] = {}
+        for rate, tables in zip(rates, self.tables(), strict=True):
+            groups.setdefault(rate, []).append(tables)
+        return dict(sorted(groups.items(), reverse=True))
 
     def connection_scores(self) -> list[nn.Parameter]:
         """The parameters that are scores of candidate connections."""

@@ -72,16 +72,37 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
 
 
 def _unroll(rows: Tensor, step: RecurrentStep) -> Tensor:
-    """Autograd goes back through time: every position is a program of its own."""
+    """Autograd goes back through time: every position is a program of its own.
+
+    A step back through a layer of look-up nodes lengthens a gradient somewhat, and dozens of them would
+    let the first positions outweigh all others; so no sample's gains length on its way.
+    """
     if not rows.is_floating_point():
         rows = rows.to(torch.get_default_dtype())
     state = rows.new_zeros(step.state, rows.shape[1])
     states = []
+    lengths: list[Tensor] = []  # of the gradients of a state, the one behind last
     for start in step.starts:
+        before = state
+        if before.requires_grad:
+            before = before.view_as(before)
+            before.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient: _no_longer(gradient, lengths.pop())
+            )
         window = rows[start : start + step.inputs]
-        state = _chain(torch.cat([window, state]), step.layers)
+        state = _chain(torch.cat([window, before]), step.layers)
+        if before.requires_grad:
+            state.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient: lengths.append(gradient.norm(dim=0))
+            )
         states.append(state)
     return torch.cat(states)
+
+
+def _no_longer(gradient: Tensor, length: Tensor) -> Tensor:
+    """Each sample's gradient, `[rows, batch]`, cut to the length `[batch]`."""
+    shorter: Tensor = gradient * (length / gradient.norm(dim=0).clamp(min=1e-30)).clamp(max=1.0)
+    return shorter
 
 
 def _chain(rows: Tensor, steps: Sequence[LayerStep | PoolStep]) -> Tensor:

@@ -161,7 +161,9 @@ class Planner:
                 line_beats = self._line_beats(grid, lanes)
             stages.append(StageModule(i, netlist, grid, lanes, i == last))
             if stages[-1].recurrent:
-                pace = max(pace, -(-stages[-1].loop // _beats_apart(stages[-1], source, line_beats)))
+                pace = max(
+                    pace, -(-stages[-1].loop // _beats_apart(stages[-1], source, line_beats))
+                )
                 queue = replace(queue, pace=pace) if queue else None
             grid = stages[-1].output
             lanes = stages[-1].output_lanes
