@@ -132,6 +132,28 @@ def test_gradients_are_those_of_the_definition(spec, batch, threads):
     check_gradients(spec, batch, threads)
 
 
+@settings(deadline=None, max_examples=8)
+@given(
+    st.lists(st.integers(1, 14), min_size=1, max_size=3),
+    st.integers(1, 3),
+    st.sampled_from(["fixed", "learned"]),
+    st.sampled_from([1, 64, 130]),
+    st.integers(1, 3),
+)
+def test_kernels_unroll_as_autograd_does(
+    nodes: list[int], rows: int, connections: str, batch: int, threads: int
+) -> None:
+    layers = tuple(LayerSpec(nodes=n, connections=connections) for n in nodes)
+    stages = (
+        StageSpec(window=(2, 1), layers=(LayerSpec(nodes=3),)),
+        StageSpec(window=(rows, 4), stride=(1, 4), recurrent=True, layers=layers),
+        StageSpec(layers=(LayerSpec(nodes=8),)),
+    )
+    check_gradients(
+        NetworkSpec(input_shape=(7, 4, 1), classes=2, stages=stages), batch=batch, threads=threads
+    )
+
+
 @pytest.mark.parametrize("connections", ["fixed", "learned"])
 @pytest.mark.parametrize(("batch", "threads"), [(1, 1), (64, 2), (150, 3)])
 def test_gradients_of_dense_networks(batch, threads, connections):

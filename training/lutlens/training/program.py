@@ -72,13 +72,16 @@ def run(rows: Tensor, steps: Sequence[Step]) -> Tensor:
 
 
 def _unroll(rows: Tensor, step: RecurrentStep) -> Tensor:
-    """Autograd goes back through time: every position is a program of its own.
-
-    A step back through a layer of look-up nodes lengthens a gradient somewhat, and dozens of them would
+    """A step back through a layer of look-up nodes lengthens a gradient somewhat, and dozens of them would
     let the first positions outweigh all others; so no sample's gains length on its way.
     """
+    make = backends.unroller(rows.device) if _kernels_can(rows, step.layers) else None
+    if make is not None:
+        times, pitch = len(step.starts), step.starts.step
+        return _compiled(rows, make(step.inputs + step.state, times, pitch), step.layers)
     if not rows.is_floating_point():
         rows = rows.to(torch.get_default_dtype())
+    # Every position is a program of its own, and autograd goes back through time.
     state = rows.new_zeros(step.state, rows.shape[1])
     states = []
     lengths: list[Tensor] = []  # of the gradients of a state, the one behind last
@@ -108,14 +111,7 @@ def _no_longer(gradient: Tensor, length: Tensor) -> Tensor:
 def _chain(rows: Tensor, steps: Sequence[LayerStep | PoolStep]) -> Tensor:
     make = backends.program_maker(rows.device) if _kernels_can(rows, steps) else None
     if make is not None:
-        parameters = [
-            parameter
-            for step in steps
-            if isinstance(step, LayerStep)
-            for parameter in (step.tables.contiguous(), step.wiring.scores)
-        ]
-        y: Tensor = _Compiled.apply(rows, make(len(rows)), steps, *parameters)  # type: ignore[no-untyped-call]
-        return y
+        return _compiled(rows, make(len(rows)), steps)
     if not rows.is_floating_point():
         rows = rows.to(torch.get_default_dtype())
     for step in steps:
@@ -125,6 +121,19 @@ def _chain(rows: Tensor, steps: Sequence[LayerStep | PoolStep]) -> Tensor:
             x = rows.view(*step.shape, rows.shape[1])
             rows = step.model.pool(x, step.size).flatten(0, 2)
     return rows
+
+
+def _compiled(
+    rows: Tensor, program: backends.Program, steps: Sequence[LayerStep | PoolStep]
+) -> Tensor:
+    parameters = [
+        parameter
+        for step in steps
+        if isinstance(step, LayerStep)
+        for parameter in (step.tables.contiguous(), step.wiring.scores)
+    ]
+    y: Tensor = _Compiled.apply(rows, program, steps, *parameters)  # type: ignore[no-untyped-call]
+    return y
 
 
 def _kernels_can(rows: Tensor, steps: Sequence[LayerStep | PoolStep]) -> bool:
@@ -159,7 +168,7 @@ class _Compiled(torch.autograd.Function):
                 program.add_pool(step.shape, step.size)
                 outputs += math.prod(step.shape) // math.prod(step.size)
         ctx.program = program
-        ctx.chunk = max(CHUNK, program.memory // outputs // CHUNK * CHUNK)
+        ctx.chunk = max(CHUNK, program.memory // (outputs * program.times) // CHUNK * CHUNK)
         # Of a larger batch only the input is kept, and the rest worked out again on the way back.
         chunks = torch.split(rows, ctx.chunk, dim=1)
         if len(chunks) > 1:

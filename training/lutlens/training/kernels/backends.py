@@ -27,6 +27,10 @@ class Program(Protocol):
     def memory(self) -> int:
         """Bytes that may be kept from a forward pass to its backward pass."""
 
+    @property
+    def times(self) -> int:
+        """Positions at which the layers are gone through one after the other, see `unroller`."""
+
     def add_layer(
         self,
         bases: Tensor,
@@ -64,6 +68,17 @@ def program_maker(device: torch.device) -> Callable[[int], Program] | None:
         return _triton()
     library = native.library(mode) if device.type == "cpu" else None
     return None if library is None else lambda rows: native.Program(library, rows)
+
+
+def unroller(device: torch.device) -> Callable[[int, int, int], Program] | None:
+    """What makes a program of the layers of a recurrent stage, given the rows that these read, window
+    and state, the number of positions, and the input's rows from one window to the next; None: every
+    position has to be a program of its own.
+    """
+    library = native.library(_mode()) if device.type == "cpu" and _mode() != "triton" else None
+    if library is None:
+        return None
+    return lambda rows, times, pitch: native.Unrolled(library, rows, times, pitch)
 
 
 def description(device: torch.device) -> str:

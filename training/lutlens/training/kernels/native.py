@@ -18,6 +18,7 @@ _SOURCES = (
     "lookup.cpp",
     "maps.cpp",
     "program.cpp",
+    "recurrence.cpp",
     "node.h",
     "simd.h",
     "step.h",
@@ -35,6 +36,8 @@ _SIGNATURES = {
     "lutlens_tile": "iippi",
     "lutlens_forward": "piipppi",
     "lutlens_backward": "piippppi",
+    "lutlens_unroll": "piiiiipppi",
+    "lutlens_unroll_backward": "piiiiipppi",
 }
 
 
@@ -124,6 +127,7 @@ class Program:
     """A `backends.Program`. rows: those of the first step's input."""
 
     memory = 512 << 20
+    times = 1
 
     def __init__(self, library: Library, rows: int) -> None:
         self._library, self._rows = library, rows
@@ -152,8 +156,9 @@ class Program:
         step.block_rows, step.block_columns = size
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        batch = x.shape[1]
-        tiles = tile(self._library, x)
+        return self._pass_forward(tile(self._library, x), x.shape[1])
+
+    def _pass_forward(self, tiles: Tensor, batch: int) -> tuple[Tensor, list[Tensor]]:
         outputs = sum(step.outputs for step in self._steps)
         signals = torch.empty(len(tiles) * outputs * TILE, dtype=torch.uint8)
         y = torch.empty((self._steps[-1].outputs, batch))
@@ -174,8 +179,11 @@ class Program:
             results += [tables, scores]
         batch = gradient.shape[1]
         to_x = torch.empty(kept[0].shape) if rows_wanted else None
-        self._call("lutlens_backward", batch, *kept, gradient.contiguous(), to_x)
+        self._pass_backward(kept, gradient.contiguous(), to_x)
         return None if to_x is None else _untile(to_x, batch), results
+
+    def _pass_backward(self, kept: Sequence[Tensor], gradient: Tensor, to_x: Tensor | None) -> None:
+        self._call("lutlens_backward", gradient.shape[1], *kept, gradient, to_x)
 
     def _add(self, outputs: int) -> _Step:
         inputs = self._steps[-1].outputs if self._steps else self._rows
@@ -189,3 +197,27 @@ class Program:
     def _call(self, name: str, *arguments: Tensor | int | None) -> None:
         steps = (_Step * len(self._steps))(*self._steps)
         self._library.call(name, ctypes.addressof(steps), len(steps), *arguments)
+
+
+class Unrolled(Program):
+    """A `backends.Program` of a cell's layers, gone through at `times` positions.
+
+    rows: those of the cell's input, a window and the state behind it.
+    pitch: rows of the input from one window to the next.
+    """
+
+    def __init__(self, library: Library, rows: int, times: int, pitch: int) -> None:
+        super().__init__(library, rows)
+        self.times, self._pitch = times, pitch
+
+    def _pass_forward(self, tiles: Tensor, batch: int) -> tuple[Tensor, list[Tensor]]:
+        rows = self._rows + sum(step.outputs for step in self._steps)
+        kept = torch.empty(self.times * len(tiles) * rows * TILE, dtype=torch.uint8)
+        y = torch.empty((self.times * self._steps[-1].outputs, batch))
+        where = self.times, self._pitch, tiles.shape[1]
+        self._call("lutlens_unroll", *where, batch, tiles, kept, y)
+        return y, [tiles, kept]
+
+    def _pass_backward(self, kept: Sequence[Tensor], gradient: Tensor, to_x: Tensor | None) -> None:
+        where = self.times, self._pitch, kept[0].shape[1]
+        self._call("lutlens_unroll_backward", *where, gradient.shape[1], kept[1], gradient, to_x)

@@ -69,6 +69,7 @@ class Program:
     """A `backends.Program`. rows: those of the first step's input."""
 
     memory = 4 << 30
+    times = 1
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
