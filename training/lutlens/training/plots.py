@@ -84,6 +84,37 @@ def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) 
     _save(figure, path)
 
 
+def sequence(
+    rows: npt.NDArray[np.int64],
+    accuracy: npt.NDArray[np.float64],
+    images: npt.NDArray[np.uint8],
+    scores: npt.NDArray[np.uint16],
+    classes: Sequence[str],
+    title: str,
+    path: Path,
+) -> None:
+    """Draw accuracy over the rows read, and images beside their classes' scores after every row, into a PNG.
+
+    images: `[n, height, width]`; scores: `[n, rows, classes]`.
+    """
+    figure = _figure(width=9.0, height=6.0)
+    grid = figure.add_gridspec(2, 2 * len(images), height_ratios=(3, 2))
+    axes = figure.add_subplot(grid[0, :])
+    axes.plot(rows, 100 * accuracy, marker=".", color="tab:blue")
+    axes.set_xlabel("rows read")
+    axes.set_ylabel("accuracy, %")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    for i, (image, by_row) in enumerate(zip(images, scores, strict=True)):
+        left, right = (figure.add_subplot(grid[1, 2 * i + side]) for side in (0, 1))
+        left.imshow(image, cmap="gray_r", aspect="auto")
+        left.set_axis_off()
+        right.imshow(by_row, cmap="Blues", aspect="auto", interpolation="nearest")
+        right.set_yticks([])
+        right.set_xticks(range(len(classes)), [name[:3] for name in classes], fontsize=5)
+    _save(figure, path)
+
+
 def frontier(
     networks: Sequence[Point],
     best: Sequence[Point],
