@@ -134,6 +134,15 @@ class Network(nn.Module):
         logits: Tensor = self.group_sum(rows.t())
         return logits
 
+    def counts(self, x: Tensor) -> Tensor:
+        """What `GroupSum.counts` counts at every window position, `[batch, rows, columns, classes]`.
+
+        x: bits or probabilities, as `forward` takes them, of the network's input size or larger.
+        """
+        rows, size = self._rows(x.permute(1, 2, 3, 0))
+        last = rows.view(*size, self.group_sum.features, len(x))
+        return self.group_sum.counts(last.permute(3, 0, 1, 2))
+
     @torch.no_grad()
     def scores(self, pixels: Tensor, thresholds: Tensor | npt.NDArray[np.uint8]) -> Tensor:
         """Hard scores, added over passes: what every execution of the lutnet gives, bit for bit.

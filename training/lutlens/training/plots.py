@@ -115,6 +115,27 @@ def sequence(
     _save(figure, path)
 
 
+def response(
+    frequencies: npt.NDArray[np.float64],
+    gains: npt.NDArray[np.float64],
+    ideal: npt.NDArray[np.float64],
+    name: str,
+    path: Path,
+) -> None:
+    """Draw a filter's gain in dB over the frequency, in cycles a step, beside that of its ideal, into a PNG."""
+    figure = _figure(width=7.0, height=4.5)
+    axes = figure.subplots()
+    axes.plot(frequencies, ideal, color="tab:gray", label="ideal")
+    axes.plot(frequencies, gains, marker=".", color="tab:blue", label=name)
+    axes.set_xscale("log")
+    axes.set_ylim(-70, 5)
+    axes.set_xlabel("cycles a step")
+    axes.set_ylabel("gain, dB")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    _save(figure, path)
+
+
 def frontier(
     networks: Sequence[Point],
     best: Sequence[Point],

@@ -26,7 +26,8 @@ BATCH = 1000
 def after_every_row(net: Lutnet) -> Lutnet:
     """The same network with its last stage over every state: an image gives scores after each row.
 
-    An image's position i has the scores after `input_shape[0] + i * step[0]` of its rows. Raises LutnetError for a network whose last stage does not read the last state, and it alone.
+    An image's position i has the scores after `input_shape[0] + i * step[0]` of its rows. Raises
+    LutnetError for a network whose last stage does not read the last state, and it alone.
     """
     *stages, last = net.stages
     if not stages or not stages[-1].recurrent:
