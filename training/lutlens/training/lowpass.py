@@ -54,7 +54,8 @@ def taps() -> Float:
     """The filter to be learned: a sinc at the cut-off under a Hamming window, its gain 1 at frequency 0."""
     t = np.arange(TAPS) - (TAPS - 1) / 2
     found: Float = np.sinc(2 * CUT_OFF * t) * np.hamming(TAPS)
-    return found / found.sum()
+    found /= found.sum()
+    return found
 
 
 def spec(state: int = TAPS, bits: int = 128) -> NetworkSpec:
