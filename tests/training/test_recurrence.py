@@ -76,20 +76,23 @@ def test_a_cell_begins_as_a_delay_line() -> None:
     states = program.run(bits.permute(1, 2, 3, 0).flatten(0, 2), network.steps(6, 2)[0][:1])
     last = states.view(6, 6, 200)[-1]  # newest row first
     expected = bits[:, [5, 4, 3], :, 0].flatten(1).t()
-    assert (last == expected).float().mean() > 0.9
+    torch.testing.assert_close(last, expected)
 
 
 def test_gradients_reach_the_first_row_and_do_not_grow() -> None:
+    """Each step back through these nodes would lengthen them by a fifth or so: in sixty, ten thousand times."""
     network = Network(spec(nodes=12), seed=3)
-    steps = network.steps(6, 2)[0][:1]
-    rows = torch.randint(0, 2, (12, 64)).float().requires_grad_()
-    states = program.run(rows, steps).view(6, 12, 64)
-    states[-1, :, 0].sum().backward()  # of the first sample
-    assert rows.grad is not None
-    by_row = rows.grad.view(6, 2, 64).norm(dim=1)
-    assert (by_row[:, 0] > 0).all()
-    assert (by_row[:, 1:] == 0).all()
-    assert by_row.max() <= 12**0.5 + 1e-4
+    longest = []
+    for count in (3, 60):
+        rows = torch.randint(0, 2, (2 * count, 64)).float().requires_grad_()
+        states = program.run(rows, network.steps(count, 2)[0][:1]).view(count, 12, 64)
+        states[-1, :, 0].sum().backward()  # of the first sample
+        assert rows.grad is not None
+        by_row = rows.grad.view(count, 2, 64).norm(dim=1)
+        assert (by_row[:, 0] > 0).all()
+        assert (by_row[:, 1:] == 0).all()
+        longest.append(by_row.max())
+    assert longest[1] < 3 * longest[0]
 
 
 def test_a_memory_is_learned() -> None:

@@ -74,17 +74,18 @@ class LutLayer(nn.Module):
 
     @torch.no_grad()
     def pass_on(self) -> None:
-        """Begin with nodes that pass inputs on, node n input n, and are halfway to anything else.
+        """Begin with nodes that pass inputs on, node n input n, and are not far from something else.
 
         For a layer that reads its own last output behind a row of new bits: it is a delay line
         then, in which every row lasts until it falls out at the end, so that gradients reach back
-        through time from the first step on. Other pins are random, and weigh as much as pin 0.
+        through time from the first step on. What tables are at random weighs two thirds as much as
+        that.
         """
         inputs = torch.arange(self.nodes, dtype=torch.int32) % self.in_features
         self.connections.begin(0, inputs)
         entries = torch.arange(self.tables.shape[1])
         low, high = self.model.range
-        self.tables.add_(torch.where(entries & 1 == 1, high, low)).div_(2)
+        self.tables.mul_(0.4).add_(torch.where(entries & 1 == 1, high, low), alpha=0.6)
 
     def hard_tables(self) -> Tensor:
         """bool `[nodes, 2**fan_in]`: the bits of the look-up tables."""
