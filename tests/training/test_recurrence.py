@@ -13,6 +13,7 @@ from lutlens.host import Lutnet
 from lutlens.host.c import Executor
 from lutlens.training import program
 from lutlens.training.network import LayerSpec, Network, NetworkSpec, StageSpec
+from lutlens.training.stages import Stage
 from support.networks import oracle_scores, random_frames, recurrent_lutnet
 
 networks = st.builds(
@@ -81,11 +82,12 @@ def test_a_cell_begins_as_a_delay_line() -> None:
 
 def test_gradients_reach_the_first_row_and_do_not_grow() -> None:
     """Each step back through these nodes would lengthen them by a fifth or so: in sixty, ten thousand times."""
-    network = Network(spec(nodes=12), seed=3)
+    cell = Network(spec(nodes=12), seed=3).stages[0]
+    assert isinstance(cell, Stage)
     longest = []
     for count in (3, 60):
         rows = torch.randint(0, 2, (2 * count, 64)).float().requires_grad_()
-        states = program.run(rows, network.steps(count, 2)[0][:1]).view(count, 12, 64)
+        states = program.run(rows, cell.steps(count, 2, rows.device)).view(count, 12, 64)
         states[-1, :, 0].sum().backward()  # of the first sample
         assert rows.grad is not None
         by_row = rows.grad.view(count, 2, 64).norm(dim=1)
