@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=Path, default=Path("build/lowpass.lutnet"), metavar="F.lutnet"
     )
     parser.add_argument("--png", type=Path, default=Path("build/lowpass.png"), metavar="F.png")
-    parser.add_argument("--steps", type=int, default=600, help="of training, 64 streams each")
+    parser.add_argument("--steps", type=int, default=500, help="of training, 64 streams each")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     network = Network(spec(), seed=options.seed)
