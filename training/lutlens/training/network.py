@@ -65,7 +65,7 @@ class NetworkSpec(_Spec):
 
     input_shape: tuple[Positive, Positive, Positive]
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
-    classes: Annotated[int, Field(ge=2)] = 10
+    classes: Positive = 10
     encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
     levels: tuple[int, int] = ALL_LEVELS
     jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
