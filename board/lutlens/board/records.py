@@ -13,8 +13,10 @@ FLAGS_BYTE = 5
 
 
 def record_dtype(classes: int) -> np.dtype[np.void]:
-    """One record, little endian: sequence (the frame's number since reset), answer (of more than 256
-    outputs, which are numbers, the lowest byte of the highest one's index), flags, margin, scores `[classes]`, and zeros up to `record_bytes(classes)`.
+    """One record, little endian: sequence (the frame's number since reset), answer, flags, margin,
+    scores `[classes]`, and zeros up to `record_bytes(classes)`.
+
+    Of more than 256 outputs, which are numbers then, the answer is the lowest byte of the highest one's index.
     """
     return np.dtype(
         {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     """Draw loss, error and learning rate over the epochs of `metrics.jsonl`'s lines into a PNG."""
-    figure = _figure(width=8.0, height=7.0)
+    figure = new_figure(width=8.0, height=7.0)
     epochs = [line["epoch"] for line in metrics]
     loss, error, rate = figure.subplots(3, 1, sharex=True, height_ratios=(2, 3, 1))
     loss.plot(epochs, [line["loss"] for line in metrics], color="tab:blue")
@@ -43,14 +43,14 @@ def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     loss.set_title(title)
     for axes in (loss, error, rate):
         axes.grid(alpha=0.3, which="both")
-    _save(figure, path)
+    save(figure, path)
 
 
 def confusion(
     matrix: npt.NDArray[np.int64], classes: Sequence[str], title: str, path: Path
 ) -> None:
     """Draw a confusion matrix `[true class, answer]` into a PNG: shades are shares of the class."""
-    figure = _figure(width=6.0, height=6.0)
+    figure = new_figure(width=6.0, height=6.0)
     axes = figure.subplots()
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     # The square root lets a handful of errors be seen beside a thousand right answers.
@@ -64,12 +64,12 @@ def confusion(
     axes.set_xlabel("answer")
     axes.set_ylabel("truth")
     axes.set_title(title)
-    _save(figure, path)
+    save(figure, path)
 
 
 def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) -> None:
     """Draw accuracy against the number of passes, a line for each network, into a PNG."""
-    figure = _figure(width=7.0, height=5.0)
+    figure = new_figure(width=7.0, height=5.0)
     axes = figure.subplots()
     for name, by_k in accuracy.items():
         axes.plot(list(by_k), [100 * value for value in by_k.values()], marker="o", label=name)
@@ -81,7 +81,7 @@ def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) 
     axes.set_title(title)
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def frontier(
@@ -92,7 +92,7 @@ def frontier(
     path: Path,
 ) -> None:
     """Draw a sweep's networks, those of the frontier on test images, and the field's into a PNG."""
-    figure = _figure(width=9.0, height=7.5)
+    figure = new_figure(width=9.0, height=7.5)
     axes = figure.subplots()
     axes.scatter(
         [point.lut for point in networks],
@@ -129,7 +129,7 @@ def frontier(
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside lower center", ncols=2, fontsize=7)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _error(accuracy: float) -> float:
@@ -146,7 +146,7 @@ def scenes(
     """
     columns = 2
     rows = -(-len(examples) // columns)
-    figure = _figure(width=11.0, height=2.6 * rows)
+    figure = new_figure(width=11.0, height=2.6 * rows)
     for axes in (grid := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.set_axis_off()
     for axes, (scene, found) in zip(grid.flat, examples, strict=False):
@@ -160,7 +160,7 @@ def scenes(
             seen = hits & (found["digit"] == label)
             if not (overlaps(found["box"][seen], box) >= MIN_OVERLAP).any():
                 axes.add_patch(_rectangle(box, "yellow", ":"))
-    _save(figure, path)
+    save(figure, path)
 
 
 def _rectangle(box: Sequence[float], colour: str, style: str) -> Rectangle:
@@ -171,14 +171,16 @@ def _rectangle(box: Sequence[float], colour: str, style: str) -> Rectangle:
     )
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """In inches."""
     # The object interface needs no display and leaves pyplot's global state alone.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG; it appears whole or not at all."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(path, picture.getvalue())
