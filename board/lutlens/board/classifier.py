@@ -153,19 +153,22 @@ class Classifier(LoadedOverlay):
                 for first in range(0, len(levels), most)
             ]
         if len(rounds) == 1:
-            return rounds[0]
-        scores = np.sum([one.scores for one in rounds], axis=0, dtype=np.uint16)
+            (found,) = rounds
+            return Results(
+                found["answer"], found["margin"], found["scores"].max(axis=1), found["scores"]
+            )
+        scores = np.sum([found["scores"] for found in rounds], axis=0, dtype=np.uint16)
         classes, margins = answers(scores)
         return Results(
             classes.astype(np.uint8), margins.astype(np.uint16), scores.max(axis=1), scores
         )
 
-    def _round(self, images: Images, levels: npt.NDArray[np.uint8], timeout_s: float) -> Results:
-        """At most as many passes as the core adds by itself."""
+    def _round(
+        self, images: Images, levels: npt.NDArray[np.uint8], timeout_s: float
+    ) -> npt.NDArray[np.void]:
+        """The images' records, of at most as many passes as the core adds by itself."""
         self._driver.set_thresholds(levels)
-        records = self._driver.run(images, timeout_s).view(self._record)[:, 0]
-        scores = records["scores"]
-        return Results(records["answer"], records["margin"], scores.max(axis=1), scores)
+        return self._driver.run(images, timeout_s).view(self._record)[:, 0]
 
     def _free(self) -> None:
         self._frames.close()

@@ -282,7 +282,7 @@ class Trainer:
             self.network.encoder.uniform = self.team.uniform(self.batches.batch_size)
         self.optimizer.zero_grad()
         loss, right = self.objective(self.network, pixels, labels)
-        (loss * (len(labels) / self.batches.batch_size)).backward()  # type: ignore[no-untyped-call]
+        (loss * (len(labels) / self.batches.batch_size)).backward()
         sums = torch.stack([loss.detach() * len(labels), right.to(loss.dtype)])
         trained = [*self.network.parameters(), *self.objective.parameters()]
         gradients = [p.grad for p in trained if p.grad is not None]

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import pictures
 from lutlens.training.data import DataSet, Labelled
 from lutlens.training.datasets import surface
-from lutlens.training.engines import EngineName, ScoresOf, open_engine
+from lutlens.training.engines import EngineName, open_engine
+from lutlens.training.evaluate import ScoresOf
 from lutlens.training.progress import counting_progress
 from lutlens.training.quality import Measured, measure
 from rich.console import Console
@@ -78,8 +80,9 @@ def ridge_r2(data: DataSet, test: Labelled) -> float:
     """
     from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]
 
-    def flat(*parts: Labelled) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        return np.concatenate([p.images.reshape(len(p), -1) for p in parts]) / 255.0
+    def flat(*parts: Labelled) -> npt.NDArray[np.float64]:
+        inputs = np.concatenate([p.images.reshape(len(p), -1) for p in parts])
+        return inputs.astype(np.float64) / 255
 
     known = data.train, data.validation
     ridge = RidgeCV(alphas=np.logspace(-4, 3, 30))
@@ -104,10 +107,10 @@ def _draw(
         again = found.numbers[:SHOWN].round().astype(np.uint8).reshape(-1, *net.values.shape)
         pictures.rows([test.images[:SHOWN], again], png)
     elif data.key == "surface":
-        along = (np.arange(GRID) + 0.5) / GRID
+        along = np.linspace(0, 1, GRID)
         x, y = np.meshgrid(along, along)
         points = np.stack([x.ravel(), y.ravel()], axis=1)
-        right = surface.peaks(6 * x - 3, 6 * y - 3)
+        right = surface.peaks(6.0 * x - 3, 6.0 * y - 3)
         grid = Labelled(surface.image(points), right.reshape(-1, 1))
         fitted = measure(
             scores_of, grid, net.thresholds_for(k), net.values, net.bits_per_class

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import typer
 from lutlens.host import overlay
 from lutlens.host.lutnet import Lutnet
@@ -26,6 +27,8 @@ SHOWN = 20
 ROWS = 3
 """Of images from codes that are drawn at random."""
 SEED = 2026
+
+Floats = npt.NDArray[np.floating[Any]]
 
 
 def reconstruct(
@@ -130,7 +133,7 @@ def reconstruct(
 
 
 def _from_codes(
-    back: Lutnet, shares: np.ndarray, labels: np.ndarray, classes: int, k: int
+    back: Lutnet, shares: Floats, labels: npt.NDArray[Any], classes: int, k: int
 ) -> list[UInt8]:
     """Rows of images. shares: of passes in which a code's bit was 1, `[n, bits]`, of images with labels."""
     random = np.random.default_rng(SEED)
@@ -141,7 +144,7 @@ def _from_codes(
     tossed = random.integers(0, 2, means.shape).astype(float)
     scores_of = fast_scores(back)
 
-    def decoded(codes: np.ndarray) -> UInt8:
+    def decoded(codes: Floats) -> UInt8:
         assert back.values is not None
         assert back.values.shape is not None
         images = (255 * codes).round().astype(np.uint8)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from lutlens.board.values import Values
-from lutlens.training.data import HELD_OUT_SEED, DataSet, Labelled, assemble
+from lutlens.training.data import HELD_OUT_SEED, DataSet, Int64, Labelled, assemble
 from rich.console import Console
 
 NAMES = ("progression",)
@@ -26,7 +26,7 @@ def load(console: Console) -> DataSet:
     low, high = measures[known].min(axis=0), measures[known].max(axis=0)
     pixels = np.clip(255 * (measures - low) / (high - low), 0, 255).round().astype(np.uint8)
 
-    def part(index: np.ndarray) -> Labelled:
+    def part(index: Int64) -> Labelled:
         return Labelled(pixels[index][:, None, :], progression[index])
 
     return assemble("diabetes", NAMES, part(known), part(test), values=RANGE)
