@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from lutlens.board.values import Values
@@ -55,20 +56,45 @@ class Regression(Objective):
         return (labels.t().float() - low) / (high - low)
 
     def error(self, rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """rows: the last layer's bits, `[outputs * n, passes * batch]`; targets: `[outputs, batch]`.
+        """Loss and explained variance, as `forward` returns them.
 
-        With N = n * passes bits y_i an output, the loss is `(sum y_i / N - t)^2 + sum y_i (1 - y_i) / N^2`: the squared
-        error that is expected if bits are independent with probabilities y_i. Where they are 0 or 1 the second
-        term is nothing, but its gradient turns that of the first into what flipping one bit does to the
-        error. Without it a bit that is an output alone finds no rest: a 1 is always too much, a 0 too little.
+        rows: the last layer's bits, `[outputs * n, passes * batch]`; targets: `[outputs, batch]`.
         """
-        outputs, batch = targets.shape
-        bits = rows.view(outputs, -1, self.passes, batch)
-        count = bits.shape[1] * self.passes
-        error = bits.sum(dim=(1, 2)) / count - targets
-        spread = (bits * (1 - bits)).sum(dim=(1, 2)) / count**2
-        squared = (error.square() + spread).mean(dim=0) / self.variance
+        squared: Tensor = _SquaredError.apply(rows, targets, self.passes)  # type: ignore[no-untyped-call]
+        squared = squared / self.variance
         return squared.mean(), (1 - squared.detach()).sum()
+
+
+class _SquaredError(torch.autograd.Function):
+    """Of every image, the mean over outputs, `[batch]`.
+
+    With N = n * passes bits y_i an output, it is `(sum y_i / N - t)^2 + sum y_i (1 - y_i) / N^2`: the squared error
+    that is expected if bits are independent with probabilities y_i. Where they are 0 or 1 the second term is nothing,
+    but its gradient turns that of the first into what flipping one bit does to the error. Without it a bit
+    that is an output alone finds no rest: a 1 is always too much, a 0 too little.
+
+    By hand, because there are many bits: autograd would make and read them several times more.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, targets: Tensor, passes: int) -> Tensor:
+        outputs, batch = targets.shape
+        bits = rows.view(outputs, -1, passes, batch)
+        ctx.count = bits.shape[1] * passes
+        total = bits.sum(dim=(1, 2))
+        error = total / ctx.count - targets
+        spread = total - bits.square().sum(dim=(1, 2))
+        ctx.save_for_backward(bits, error)
+        return (error.square() + spread / ctx.count**2).mean(dim=0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        bits, error = ctx.saved_tensors
+        share = gradient / (len(error) * ctx.count)
+        same = (2 * error + 1 / ctx.count) * share
+        own = (-2 / ctx.count) * share
+        to_bits = torch.addcmul(same[:, None, None], bits, own)
+        return to_bits.view(-1, bits.shape[2] * bits.shape[3]), None, None
 
 
 class Reconstruction(Regression):
