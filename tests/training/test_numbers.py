@@ -26,6 +26,7 @@ from lutlens.training.network import Network, StageSpec
 from lutlens.training.number_evaluation import ridge_r2
 from lutlens.training.objectives import Regression
 from lutlens.training.publish import publish
+from lutlens.training.quality import fitted_range
 from lutlens.training.recipes import (
     AutoencoderRecipe,
     Recipe,
@@ -35,6 +36,7 @@ from lutlens.training.recipes import (
 )
 from lutlens.training.reconstruct import reconstruct
 from lutlens.training.reconstruction import code_shape, in_pixels, split
+from lutlens.training.refinement import refine
 from lutlens.training.test_set import of_network
 from support.commands import lutlens
 from support.networks import frames, lutnets_of_numbers, oracle_scores
@@ -59,6 +61,7 @@ BARS = AutoencoderRecipe(
     input_shape=(8, 8, 1),
     jitter_per_pixel=False,
     code=6,
+    refined=1,
     bits_per_class=4,
     stages=(StageSpec(layers=(32,)),),
     passes=(1, 4),
@@ -145,7 +148,8 @@ def test_a_fit_learns_and_every_execution_has_its_numbers(points: DataSet, tmp_p
 def test_an_auto_encoder_learns_a_code_and_resumes(bars: DataSet, tmp_path: Path) -> None:
     whole = trained(BARS, bars, tmp_path / "whole", epochs=2)
     net = publish(whole, tmp_path / "bars.lutnet")
-    assert net.values == Values(low=0.0, high=255.0, shape=(8, 8, 1))
+    assert net.values
+    assert net.values.shape == (8, 8, 1)
     assert net.provenance["r2"]["4"] > 0.5, "the mean image has 0"
     # What is left behind, the linear reader, is a part of the checkpoint all the same.
     stopped = Trainer(whole.run, bars, tmp_path / "halves")
@@ -166,6 +170,40 @@ def test_an_auto_encoder_learns_a_code_and_resumes(bars: DataSet, tmp_path: Path
     np.testing.assert_array_equal(decoded, expected)
     with pytest.raises(LutnetError, match="an auto-encoder is needed"):
         split(front)
+
+
+def test_a_refined_decoder_is_nearer_to_what_it_was_refined_with(bars: DataSet) -> None:
+    pixels = in_pixels(bars)
+    levels = np.array([[90], [150]], np.uint8)
+    net = Network(BARS.network(64), seed=7).to_lutnet(
+        {2: levels}, tuple(map(str, range(64))), values=pixels.values
+    )
+
+    def squared_error(one: Lutnet) -> float:
+        """As it is refined: half of the images under either pass."""
+        assert one.values
+        halves = np.array_split(pixels.train.images[order], 2)
+        scores = [
+            Executor(one).scores(half, thresholds=level[None])[:, 0, 0]
+            for half, level in zip(halves, levels, strict=True)
+        ]
+        numbers = one.values.numbers(np.concatenate(scores), one.bits_per_class)
+        return float(np.square(numbers - pixels.train.labels[order]).mean())
+
+    order = np.random.default_rng(5).permutation(len(pixels.train))
+    errors = [
+        squared_error(refine(net, pixels.train, levels, sweeps=sweeps, seed=5))
+        for sweeps in (0, 1, 3)
+    ]
+    assert errors[0] == squared_error(net)
+    assert errors[0] > 2 * errors[1] > 2 * errors[2]
+
+
+def test_a_fitted_range_is_that_of_least_squares() -> None:
+    random = np.random.default_rng(3)
+    scores = random.integers(0, 41, (50, 7))
+    low, high = fitted_range(scores, 3.0 + 5.0 * scores / 40, 40)
+    assert (low, high) == (pytest.approx(3), pytest.approx(8))
 
 
 def test_labels_move_with_their_images(bars: DataSet) -> None:

@@ -21,7 +21,7 @@ class Values(StrictModel):
 
     low, high: in the numbers' own unit.
     shape: (height, width, channels) of the image whose 8-bit values the numbers are, in the order in which pixels come
-        from memory; None for numbers that have a name each.
+        from memory; what is less than 0 or more than 255 is cut. None for numbers that have a name each.
     """
 
     low: float
@@ -43,7 +43,8 @@ class Values(StrictModel):
         self, scores: npt.NDArray[np.integer[Any]], highest: int
     ) -> npt.NDArray[np.float64]:
         """What scores stand for. highest: that there can be, over all passes."""
-        return self.low + (self.high - self.low) * (scores / highest)
+        numbers = self.low + (self.high - self.low) * (scores / highest)
+        return numbers.clip(0, 255) if self.shape else numbers
 
     def shares(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Where numbers lie in the range: 0 at its low end, 1 at its high end."""

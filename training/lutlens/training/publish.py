@@ -14,12 +14,13 @@ from lutlens.training.backgrounds import generated
 from lutlens.training.data import Labelled
 from lutlens.training.devices import description
 from lutlens.training.engines import fast_scores
-from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
+from lutlens.training.evaluate import Thresholds, evaluate, ramp, rank_thresholds
 from lutlens.training.loop import Trainer
 from lutlens.training.network import Network
-from lutlens.training.quality import Measured
+from lutlens.training.quality import Measured, fitted_range
 from lutlens.training.quality import measure as measure_numbers
-from lutlens.training.recipes import ScanRecipe
+from lutlens.training.recipes import AutoencoderRecipe, ScanRecipe
+from lutlens.training.refinement import refine
 from lutlens.training.scene_evaluation import (
     VALIDATION,
     VALIDATION_SCENES,
@@ -95,6 +96,10 @@ def _publish_numbers(
     data, recipe = trainer.data, trainer.run.recipe
     thresholds = {k: network.encoder.thresholds(k).numpy() for k in recipe.passes}
     lutnet = network.to_lutnet(thresholds, data.classes, values=values)
+    if isinstance(recipe, AutoencoderRecipe):
+        lutnet = _finished(lutnet, trainer, recipe, network.encoder.thresholds(16).numpy(), report)
+        assert lutnet.values is not None
+        values = lutnet.values
     report("compiling the network")
     scores_of = fast_scores(lutnet)
 
@@ -110,6 +115,33 @@ def _publish_numbers(
         "squared_error": {k: one.squared_error for k, one in test.items()},
     }
     return _write(replace(lutnet, provenance=provenance), out)
+
+
+def _finished(
+    lutnet: Lutnet,
+    trainer: Trainer,
+    recipe: AutoencoderRecipe,
+    ramp: Thresholds,
+    report: Callable[[str], None],
+) -> Lutnet:
+    """Its decoder refined, and the range that its pixels' scores stand for fitted to validation images: means over
+    passes keep away from both ends.
+    """
+    lutnet = refine(
+        lutnet,
+        trainer.data.train,
+        ramp,
+        sweeps=recipe.refined,
+        seed=trainer.run.seed,
+        report=lambda share: report(f"refining the decoder, {share:.0%}"),
+    )
+    report("fitting the range")
+    assert lutnet.values is not None
+    k = max(lutnet.thresholds)
+    validation = trainer.data.validation
+    scores = fast_scores(lutnet)(validation.images, lutnet.thresholds[k])
+    low, high = fitted_range(scores, validation.labels, k * lutnet.bits_per_class)
+    return replace(lutnet, values=Values(low=low, high=high, shape=lutnet.values.shape))
 
 
 def _provenance(trainer: Trainer) -> dict[str, Any]:

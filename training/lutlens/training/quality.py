@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from lutlens.board.values import Values
 from lutlens.training.data import Labelled
-from lutlens.training.evaluate import BATCH, ScoresOf, Thresholds, evaluate
+from lutlens.training.evaluate import BATCH, Scores, ScoresOf, Thresholds, evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class Measured:
     """What a data set's images gave.
 
     numbers: float32 `[n, outputs]`, in their own unit.
-    squared_error: mean over images and outputs, as a share of the range's square: of pixels, 0 to 1.
+    squared_error: mean over images and outputs, as a share of the range's square; of pixels of 255's.
     r2: the coefficient of determination, 1 - squared error / variance about each output's mean, both summed over all
         outputs.
     """
@@ -52,8 +53,19 @@ def measure(
     numbers = np.concatenate(parts)
     squared = float(np.square(numbers - data.labels, dtype=np.float64).mean())
     variance = float(data.labels.var(axis=0, dtype=np.float64).mean())
-    scale = (values.high - values.low) ** 2
+    scale = (255 if values.shape else values.high - values.low) ** 2
     return Measured(numbers, squared / scale, 1 - squared / variance, seconds)
+
+
+def fitted_range(scores: Scores, labels: npt.NDArray[Any], highest: int) -> tuple[float, float]:
+    """The ends of the range for which scores come nearest to labels, both `[n, outputs]`, by least squares.
+
+    highest: score that there can be.
+    """
+    shares, right = scores.ravel() / highest, labels.ravel().astype(np.float64)
+    slope = float(np.cov(shares, right)[0, 1] / shares.var(ddof=1))
+    low = float(right.mean() - slope * shares.mean())
+    return low, low + slope
 
 
 def quality(

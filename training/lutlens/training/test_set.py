@@ -59,7 +59,7 @@ def check_fit(net: Lutnet, path: Path, images: DataSet) -> None:
             f"{images.name}: images of {pixels(images.image_shape)}; {path} takes "
             f"{pixels(net.input_shape)}"
         )
-    if net.values != images.values:
+    if _kind(net.values) != _kind(images.values):
         raise DataError(
             f"{images.name}: its labels are {_kind(images.values)}; those of {path} are {_kind(net.values)}"
         )
@@ -71,7 +71,9 @@ def check_fit(net: Lutnet, path: Path, images: DataSet) -> None:
 
 
 def _kind(values: Values | None) -> str:
-    return f"numbers from {values.low:g} to {values.high:g}" if values else "classes"
+    if values is None:
+        return "classes"
+    return "pixels" if values.shape else f"numbers from {values.low:g} to {values.high:g}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -47,8 +47,10 @@ class AutoencoderRecipe(RegressionRecipe):
     code: bits.
     code_connections: whether its layer learns them.
     bits_per_class: of every pixel.
+    refined: sweeps over the decoder when training is done, see `lutlens.training.refinement`.
     """
 
+    refined: Annotated[int, Field(ge=0)] = 0
     code: Annotated[int, Field(ge=1, le=4096)]
     code_connections: ConnectionsName = "learned"
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
