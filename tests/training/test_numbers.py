@@ -196,7 +196,8 @@ def test_a_refined_decoder_is_nearer_to_what_it_was_refined_with(bars: DataSet) 
         for sweeps in (0, 1, 3)
     ]
     assert errors[0] == squared_error(net)
-    assert errors[0] > 2 * errors[1] > 2 * errors[2]
+    assert errors[0] > 2 * errors[1]
+    assert errors[1] >= errors[2]
 
 
 def test_a_fitted_range_is_that_of_least_squares() -> None:
@@ -318,7 +319,7 @@ def test_reconstruct(bars: DataSet, tmp_path: Path) -> None:
     assert 0 <= told["read"] <= 1
     assert Lutnet.load(tmp_path / "d.lutnet").input_shape == (2, 3, 1)
     assert cv2.imread(str(tmp_path / "a.png")).shape[0] == 2 * 20
-    assert cv2.imread(str(tmp_path / "c.png")).shape == (9 * 20, 8 * 20, 3)
+    assert cv2.imread(str(tmp_path / "c.png")).shape == (7 * 20, 8 * 20, 3)
 
 
 def test_one_bit_an_output_needs_no_sum() -> None:

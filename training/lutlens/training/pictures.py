@@ -62,15 +62,10 @@ def surface(right: Floats, found: Floats, title: str, path: Path) -> None:
 
 def rows(images: Sequence[UInt8], path: Path) -> None:
     """Images uint8 `[n, height, width(, channels)]`, a row of the picture for each array, into a PNG."""
-    lines = []
-    for line in images:
-        tiles = [_tile(image) for image in line]
-        lines.append(np.concatenate(tiles, axis=1))
+    lines = [np.concatenate([_tile(image) for image in line], axis=1) for line in images]
     width = max(line.shape[1] for line in lines)
     filled = [
-        cv2.copyMakeBorder(
-            line, 0, 0, 0, width - line.shape[1], cv2.BORDER_CONSTANT, value=(BACKGROUND,) * 3
-        )
+        np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=BACKGROUND)
         for line in lines
     ]
     done, encoded = cv2.imencode(".png", np.concatenate(filled))
@@ -79,8 +74,7 @@ def rows(images: Sequence[UInt8], path: Path) -> None:
 
 
 def _tile(image: UInt8) -> UInt8:
-    """Magnified, blue first, with a gap around it."""
-    image = image[..., None] if image.ndim == 2 else image
-    coloured = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, ::-1]
-    large = coloured.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    """Magnified, `[height, width, channels]`, blue first, with a gap around it."""
+    image = image[..., None] if image.ndim == 2 else image[:, :, ::-1]
+    large = image.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
     return np.pad(large, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=BACKGROUND)

@@ -26,7 +26,7 @@ from rich.console import Console
 
 SHOWN = 20
 """Images in a row of the picture."""
-ROWS = 3
+ROWS = 2
 """Of images from codes that are drawn at random."""
 SEED = 2026
 
@@ -142,7 +142,7 @@ def _from_codes(
     means = np.stack([shares[labels == c].mean(axis=0) for c in range(classes)])
     drawn = [(random.random(means.shape) < means).astype(float) for _ in range(ROWS)]
     way = np.linspace(0, 1, classes)[:, None]
-    between = [(1 - way) * means[c] + way * means[(c + 1) % classes] for c in range(0, classes, 2)]
+    between = [(1 - way) * means[c] + way * means[(c + 1) % classes] for c in range(0, classes, 3)]
     tossed = random.integers(0, 2, means.shape).astype(float)
     scores_of = fast_scores(back)
 

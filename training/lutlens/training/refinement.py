@@ -1,8 +1,8 @@
 """The decoder of an auto-encoder, a node at a time: coordinate descent of the squared error.
 
 A pixel is the mean of its bits, each a table that reads the code. With all others as they are, the best table of a
-node is known: an entry is 1 where the mean of what the others leave over, of all images that come to that entry, is more
-than half of what the bit adds. Gradients leave a good deal to be gained so, and wires can be tried, too.
+node is known: an entry is 1 where the mean of what the others leave over, of all images that come to that entry, is
+more than half of what the bit adds. Gradients leave a good deal to be gained so, and wires can be tried, too.
 """
 
 from __future__ import annotations
