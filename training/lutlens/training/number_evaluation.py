@@ -82,7 +82,8 @@ def ridge_r2(data: DataSet, test: Labelled) -> float:
 
     def flat(*parts: Labelled) -> npt.NDArray[np.float64]:
         inputs = np.concatenate([p.images.reshape(len(p), -1) for p in parts])
-        return inputs.astype(np.float64) / 255
+        scaled: npt.NDArray[np.float64] = inputs / 255.0
+        return scaled
 
     known = data.train, data.validation
     ridge = RidgeCV(alphas=np.logspace(-4, 3, 30))

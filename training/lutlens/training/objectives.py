@@ -53,7 +53,8 @@ class Regression(Objective):
     def shares(self, labels: Tensor) -> Tensor:
         """float32 `[outputs, batch]`, 0 to 1 over the range."""
         low, high = self.values.low, self.values.high
-        return (labels.t().float() - low) / (high - low)
+        shares: Tensor = (labels.t().float() - low) / (high - low)
+        return shares
 
     def error(self, rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and explained variance, as `forward` returns them.

@@ -119,7 +119,7 @@ class _Pixel:
         return ones.astype(np.float32)[addresses]
 
     def _addresses(self, wires: npt.NDArray[np.int32]) -> Bits:
-        found = self._codes[wires[0]].copy()
+        found: Bits = self._codes[wires[0]].copy()
         for j, wire in enumerate(wires[1:], 1):
             found |= self._codes[wire] << np.uint8(j)
         return found
