@@ -53,8 +53,7 @@ class Regression(Objective):
     def shares(self, labels: Tensor) -> Tensor:
         """float32 `[outputs, batch]`, 0 to 1 over the range."""
         low, high = self.values.low, self.values.high
-        shares: Tensor = (labels.t().float() - low) / (high - low)
-        return shares
+        return (labels.t().float() - low) / (high - low)
 
     def error(self, rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and explained variance, as `forward` returns them.
@@ -86,7 +85,8 @@ class _SquaredError(torch.autograd.Function):
         error = total / ctx.count - targets
         spread = total - bits.square().sum(dim=(1, 2))
         ctx.save_for_backward(bits, error)
-        return (error.square() + spread / ctx.count**2).mean(dim=0)
+        squared: Tensor = (error.square() + spread / ctx.count**2).mean(dim=0)
+        return squared
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
