@@ -1,6 +1,6 @@
 // Writes one record per result to the ring of records.
 //
-// A record, little endian, is 16-bit words: sequence number (2 words), class and flags (a byte each),
+// A record, little endian, is 16-bit words: sequence number (2 words), class (its lowest byte) and flags,
 // margin, scores, zeros up to RecordBytes. It counts (RESULT_HEAD) when the memory has acknowledged it;
 // up to Outstanding of them may be on their way. One whose write fails does not count, nor do those
 // that are on their way behind it, and the next one takes its slot. With the ring full the result waits,
@@ -46,8 +46,8 @@ module lutlens_result_writer
   localparam int unsigned BurstBits = (RecordBits - 3 > 4) ? 4 : RecordBits - 3;
   localparam int unsigned BurstBytes = 8 << BurstBits;
 
-  if (RecordBytes < 32 || RecordBytes > 1024 || RecordBytes != 1 << RecordBits) begin : gen_check
-    $error("RecordBytes must be a power of two, 32 to 1024");
+  if (RecordBytes < 32 || RecordBytes > 4096 || RecordBytes != 1 << RecordBits) begin : gen_check
+    $error("RecordBytes must be a power of two, 32 to 4096");
   end
 
   typedef enum logic [1:0] {
@@ -182,6 +182,10 @@ module lutlens_result_writer
   end
 
   assign axi_write_o.awlen = 4'((1 << BurstBits) - 1);
+
+  // Of the base's bits, those below a record's size.
+  logic unused;
+  assign unused = ^result_base_i;
 
   // ------------------------------------------------------------------ words to beats
 

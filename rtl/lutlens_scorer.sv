@@ -4,7 +4,7 @@
 // c % Units); they are taken one class a clock into one accumulator memory. After the last pass the
 // memory is scanned twice, by one comparator: for the best score (the first of equal ones), and for
 // the best of the other classes. Then the result leaves as 16-bit words: class, margin, and the score
-// of every class.
+// of every class. With a single class, which is an output that is a number, the margin is its score.
 //
 // Time from the last score to the first word: 2 * Classes + 2 clocks; meanwhile, and until the words
 // have been taken, no scores are accepted. An image has one window position.
@@ -30,11 +30,11 @@ module lutlens_scorer #(
 );
   localparam int unsigned MaxPasses = 16;
   localparam int unsigned SumBits = ScoreBits + $clog2(MaxPasses);
-  localparam int unsigned ClassBits = $clog2(Classes);
+  localparam int unsigned ClassBits = (Classes > 1) ? $clog2(Classes) : 1;
   localparam int unsigned LaneBits = (Units > 1) ? $clog2(Units) : 1;
 
-  if (Classes < 2 || Classes > 256) begin : gen_check_classes
-    $error("Classes must be 2 to 256: a record holds the class in a byte");
+  if (Classes < 1 || Classes > 2044) begin : gen_check_classes
+    $error("Classes must be 1 to 2044: a record of 4 KiB holds so many scores");
   end
   if (ScoreBits < 1 || SumBits > 16) begin : gen_check_score_bits
     $error("ScoreBits must be 1 to 12: a record holds a score, added over 16 passes, in 16 bits");

@@ -286,7 +286,7 @@ def test_a_network_in_memory_is_checked_like_a_file() -> None:
         ("classes", ("only",)),
         ("stages", ()),
         ("thresholds", {}),
-        ("thresholds", {17: np.zeros((17, 1), np.uint8)}),
+        ("thresholds", {65: np.zeros((65, 1), np.uint8)}),
         ("input_shape", (0, 1, 1)),
         ("provenance", {"set": {1}}),
     ]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
+from lutlens.board.values import Values
 from lutlens.host.lutnet import Layer, Lutnet, Stage
 
 LARGEST_INPUT = 24
@@ -22,9 +23,12 @@ def random_lutnet(
     encoder_bits: int = 1,
     classes: int = 3,
     degenerate: float = 0.3,
+    values: Values | None = None,
+    max_k: int = 15,
 ) -> Lutnet:
     """A small network with random shapes and tables.
 
+    values: what outputs stand for if they are numbers. max_k: of one of the K that it has thresholds for.
     degenerate: the share of nodes that simplify: constants, buffers, inverters, ignored or doubled
         inputs, copies of another node.
     """
@@ -51,7 +55,7 @@ def random_lutnet(
         layers = random_layers(rng, int(window.prod()) * bits, counts, degenerate=degenerate)
         built.append(Stage(_pair(window), layers, _pair(stride), _pair(pool)))
         bits = counts[-1]
-    return _lutnet(rng, input_shape, encoder_bits, built, classes)
+    return _lutnet(rng, input_shape, encoder_bits, built, classes, values, max_k)
 
 
 def recurrent_lutnet(
@@ -169,12 +173,13 @@ def _lutnet(
     encoder_bits: int,
     stages: Sequence[Stage],
     classes: int,
+    values: Values | None = None,
+    max_k: int = 15,
 ) -> Lutnet:
-    thresholds = {
-        k: rng.integers(0, 256, (k, encoder_bits), np.uint8) for k in (1, int(rng.integers(2, 16)))
-    }
+    some = int(rng.integers(2, max_k + 1))
+    thresholds = {k: rng.integers(0, 256, (k, encoder_bits), np.uint8) for k in (1, some)}
     names = tuple(f"class {c}" for c in range(classes))
-    return Lutnet(input_shape, encoder_bits, thresholds, tuple(stages), names)
+    return Lutnet(input_shape, encoder_bits, thresholds, tuple(stages), names, values=values)
 
 
 def _pair(values: npt.NDArray[Any]) -> tuple[int, int]:
@@ -197,6 +202,19 @@ def lutnets(
         encoder_bits=st.integers(1, 3) if encoder_bits is None else encoder_bits,
         classes=st.integers(2, 12) if classes is None else classes,
         degenerate=st.sampled_from([0.0, 0.3, 0.9]),
+    )
+
+
+def lutnets_of_numbers(*, max_k: int = 64) -> st.SearchStrategy[Lutnet]:
+    """Hypothesis strategy for small networks whose outputs are numbers: one, or more than there may be classes."""
+    return st.builds(
+        random_lutnet,
+        seed=st.integers(0, 2**32 - 1),
+        stages=st.integers(1, 3),
+        encoder_bits=st.integers(1, 4),
+        classes=st.sampled_from([1, 2, 260]),
+        values=st.just(Values(low=-3.0, high=4.5)),
+        max_k=st.just(max_k),
     )
 
 

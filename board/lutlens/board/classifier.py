@@ -18,7 +18,7 @@ from lutlens.board.driver import (
     LutlensDriver,
 )
 from lutlens.board.manifest import Manifest
-from lutlens.board.records import record_dtype
+from lutlens.board.records import answers, record_dtype
 from lutlens.board.rings import FrameRing, ResultRing
 
 Images = npt.NDArray[np.uint8]
@@ -32,6 +32,9 @@ class Results:
     margins: uint16 `[n]`; distance of the highest score to the second.
     best: uint16 `[n]`; the highest score, added over passes.
     scores: uint16 `[n, classes]`, added over passes; None from a core that scans, which keeps the best only.
+
+    Where outputs are numbers, `scores` are what counts, and `Values.numbers` says what they stand for; of more than
+    256 the `classes` are lowest bytes.
     """
 
     classes: npt.NDArray[np.uint8]
@@ -144,10 +147,28 @@ class Classifier(LoadedOverlay):
         self._check_images(images)
         with self._lock:
             self._check_open()
-            self._driver.set_thresholds(levels)
-            records = self._driver.run(images, timeout_s).view(self._record)[:, 0]
-        scores = records["scores"]
-        return Results(records["answer"], records["margin"], scores.max(axis=1), scores)
+            most = self.manifest.geometry.max_passes
+            rounds = [
+                self._round(images, levels[first : first + most], timeout_s)
+                for first in range(0, len(levels), most)
+            ]
+        if len(rounds) == 1:
+            (found,) = rounds
+            return Results(
+                found["answer"], found["margin"], found["scores"].max(axis=1), found["scores"]
+            )
+        scores = np.sum([found["scores"] for found in rounds], axis=0, dtype=np.uint16)
+        classes, margins = answers(scores)
+        return Results(
+            classes.astype(np.uint8), margins.astype(np.uint16), scores.max(axis=1), scores
+        )
+
+    def _round(
+        self, images: Images, levels: npt.NDArray[np.uint8], timeout_s: float
+    ) -> npt.NDArray[np.void]:
+        """The images' records, of at most as many passes as the core adds by itself."""
+        self._driver.set_thresholds(levels)
+        return self._driver.run(images, timeout_s).view(self._record)[:, 0]
 
     def _free(self) -> None:
         self._frames.close()

@@ -132,7 +132,14 @@ class LutlensDriver(pynq.DefaultIP):  # type: ignore[misc]
         self._frames = self._results = None
 
     def set_thresholds(self, thresholds: npt.NDArray[np.uint8]) -> None:
-        """Thresholds of K passes, uint8 `[K, z]`; to be called while no frame is at work."""
+        """Thresholds of K passes, uint8 `[K, z]`; to be called while no frame is at work.
+
+        Raises ValueError for more passes than the core has.
+        """
+        if len(thresholds) > reg.THRESHOLD_COUNT:
+            raise ValueError(
+                f"thresholds: of {len(thresholds)} passes, the core has {reg.THRESHOLD_COUNT}"
+            )
         if self._loaded is not None and np.array_equal(self._loaded, thresholds):
             return
         self._wait("STATUS", 0, PATIENCE_S, mask=reg.STATUS_BUSY)

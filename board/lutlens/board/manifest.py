@@ -19,6 +19,7 @@ from lutlens.board import schema
 from lutlens.board.files import write_atomically
 from lutlens.board.hil.report import REPORT_NAME, Report, ReportError
 from lutlens.board.schema import BuildId, Count, FileName, Name, Sha256, StrictModel
+from lutlens.board.values import Values
 from pydantic import Field, model_validator
 
 MANIFEST_NAME = "overlay.json"
@@ -26,7 +27,10 @@ VECTORS_NAME = "vectors.npz"
 CARD_NAME = "README.md"
 
 Size = Annotated[int, Field(ge=1, le=8192)]
-Passes = Annotated[int, Field(ge=1, le=16)]
+Passes = Annotated[int, Field(ge=1, le=64)]
+MAX_CLASSES = 256
+MAX_OUTPUTS = 2044
+"""Of a core whose outputs are numbers: their scores fill a record of 4 KiB."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PixelsPerClock = Literal[1, 2, 4, 8]
 Cores = Literal[1, 2, 4]
@@ -66,6 +70,7 @@ class Geometry(StrictModel):
     pixels_per_clock: that the network takes.
     scan: of a core that scans frames; None for one that takes single images (batch mode).
     cores: to which images are dealt out in turn.
+    values: what scores stand for where outputs are numbers, whose names `classes` are then.
     """
 
     image_width: Size
@@ -74,15 +79,16 @@ class Geometry(StrictModel):
     encoder_bits: Annotated[int, Field(ge=1, le=4)]
     classes: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=100)]],
-        Field(min_length=2, max_length=256),
+        Field(min_length=1, max_length=MAX_OUTPUTS),
     ]
     bits_per_class: Annotated[int, Field(ge=1, le=4095)]
     max_width: Size
     max_passes: Passes
-    record_bytes: Annotated[int, Field(ge=32, le=1024)]
+    record_bytes: Annotated[int, Field(ge=32, le=4096)]
     pixels_per_clock: PixelsPerClock = 1
     scan: ScanGeometry | None = None
     cores: Cores = 1
+    values: Values | None = None
 
     @property
     def features(self) -> int:
@@ -92,6 +98,12 @@ class Geometry(StrictModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Geometry:
+        if self.values is None and not 2 <= len(self.classes) <= MAX_CLASSES:
+            raise ValueError(f"classes must be 2 to {MAX_CLASSES}, {len(self.classes)} are given")
+        if self.values and self.values.outputs not in (None, len(self.classes)):
+            raise ValueError(f"values.shape must be of {len(self.classes)} outputs")
+        if self.values and self.scan:
+            raise ValueError("values must not be given for a core that scans")
         right = record_bytes(len(self.classes))
         if self.record_bytes != right:
             raise ValueError(f"record_bytes must be {right} for {len(self.classes)} classes")
@@ -212,9 +224,11 @@ class Manifest(StrictModel):
             )
         bits = self.geometry.encoder_bits
         for k, passes in self.thresholds.items():
-            if k > self.geometry.max_passes:
+            most = self.geometry.max_passes
+            if k > most and (k % most or not self.geometry.values):
                 raise ValueError(
-                    f"thresholds.{k}: the core has at most {self.geometry.max_passes} passes"
+                    f"thresholds.{k}: the core has at most {most} passes; the driver adds up whole "
+                    "rounds of them where outputs are numbers"
                 )
             if len(passes) != k or any(len(levels) != bits for levels in passes):
                 raise ValueError(f"thresholds.{k} must be {k} passes of {bits} thresholds")

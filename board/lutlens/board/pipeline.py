@@ -37,6 +37,8 @@ class Pipeline:
     k, min_margin: may be set at any time; detections with a smaller margin are left out.
     latest: the newest result.
     history: everything recognised in the last two seconds.
+
+    Raises ValueError for a K that the overlay has no thresholds for, or one whose outputs are numbers.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Pipeline:
         min_margin: int = 0,
         centre_box: bool = False,
     ) -> None:
-        self.classifier = classifier
+        self.classifier = _of_classes(classifier)
         self.k = min(classifier.manifest.thresholds) if k is None else k
         if self.k not in classifier.manifest.thresholds:
             offered = sorted(classifier.manifest.thresholds)
@@ -172,7 +174,11 @@ class Pipeline:
         self._latencies.clear()
 
     def swap_classifier(self, classifier: LoadedOverlay) -> None:
-        """Go on with another overlay; K becomes the nearest that it has thresholds for."""
+        """Go on with another overlay; K becomes the nearest that it has thresholds for.
+
+        Raises ValueError for one whose outputs are numbers.
+        """
+        _of_classes(classifier)
         with self._working:
             self._release()
             with self._changed:
@@ -353,3 +359,13 @@ class Pipeline:
         self._latencies.add(result.latency_ms)
         for subscription in self._subscriptions:
             subscription.put(result)
+
+
+def _of_classes(overlay: LoadedOverlay) -> LoadedOverlay:
+    """Raises ValueError for an overlay that recognises nothing."""
+    if overlay.manifest.geometry.values:
+        raise ValueError(
+            f"overlay {overlay.name}: its outputs are numbers, there is nothing to recognise; "
+            "`lutlens eval` measures its network"
+        )
+    return overlay

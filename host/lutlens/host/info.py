@@ -47,6 +47,7 @@ def describe(lutnet: Lutnet, manifest: Manifest | None) -> dict[str, Any]:
         "nodes": savings.nodes[0],
         "nodes_simplified": savings.nodes[1],
         "stages": stages,
+        "values": lutnet.values.model_dump(mode="json") if lutnet.values else None,
         "provenance": lutnet.provenance,
         "overlay": manifest.model_dump(mode="json") if manifest else None,
     }
@@ -59,7 +60,9 @@ def render(lutnet: Lutnet, manifest: Manifest | None) -> RenderableType:
     facts.add_row("build id", f"{lutnet.build_id:016x}")
     facts.add_row("input", f"{width}x{height}x{channels}, {lutnet.encoder_bits} threshold(s)")
     facts.add_row("passes", ", ".join(f"K = {k}" for k in sorted(lutnet.thresholds)))
-    facts.add_row("classes", f"{', '.join(lutnet.classes)} ({lutnet.bits_per_class} bits each)")
+    facts.add_row(*_outputs(lutnet))
+    for k, r2 in lutnet.provenance.get("r2", {}).items():
+        facts.add_row(f"R2, K = {k}", f"{r2:.4f}")
     for k, fraction in lutnet.provenance.get("accuracy", {}).items():
         facts.add_row(f"accuracy, K = {k}", f"{100 * fraction:.2f} %")
     if manifest is not None:
@@ -71,6 +74,14 @@ def render(lutnet: Lutnet, manifest: Manifest | None) -> RenderableType:
         facts.add_row("run on hardware", "yes" if manifest.run_on_hardware else "no")
     _, savings = simplify(Netlist.from_lutnet(lutnet))
     return Group(facts, "", _stage_table(lutnet, savings))
+
+
+def _outputs(lutnet: Lutnet) -> tuple[str, str]:
+    values, bits = lutnet.values, f"({lutnet.bits_per_class} bits each)"
+    if values is None:
+        return "classes", f"{', '.join(lutnet.classes)} {bits}"
+    names = "x".join(map(str, values.shape)) if values.shape else ", ".join(lutnet.classes)
+    return "numbers", f"{names} {bits}, {values.low:g} to {values.high:g}"
 
 
 def _build(geometry: Geometry) -> str:

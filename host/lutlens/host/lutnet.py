@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 from lutlens.board.files import write_atomically
+from lutlens.board.values import Values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
@@ -26,10 +27,15 @@ MAX_FILE_BYTES = 64 << 20
 MAX_HEADER_BYTES = 1 << 20
 MAX_WINDOW_BITS = 1 << 20
 MAX_FAN_IN = 6
-MAX_PASSES = 16
+MAX_PASSES = 64
+CORE_PASSES = 16
+"""That the programmable logic adds by itself; the driver adds up several rounds of them."""
 MAX_ENCODER_BITS = 4
-MAX_BITS_PER_CLASS = 65535 // MAX_PASSES
-"""So that a score fits in 16 bits after as many passes as there may be."""
+MAX_SCORE = 65535
+MAX_BITS_PER_CLASS = MAX_SCORE // CORE_PASSES
+MAX_CLASSES = 256
+MAX_OUTPUTS = 4096
+"""Where outputs are numbers."""
 
 Size = Annotated[int, Field(strict=True, ge=1, le=4096)]
 
@@ -110,7 +116,9 @@ class Lutnet:
         `[c * n, (c + 1) * n)`, n = bits per class, added over passes. The answer is the class of
         the highest score, the first one if several are equal; its margin is the distance to the
         second highest.
-    classes: names, different from each other.
+    classes: names, different from each other. Where outputs are numbers, theirs.
+    values: what the scores stand for where outputs are numbers, each of a group of bits as a class
+        would be; None where they are classes.
     provenance: data set and its hash, seed, recipe, accuracy measured at each K, source commit.
         JSON, not interpreted.
 
@@ -123,6 +131,7 @@ class Lutnet:
     stages: tuple[Stage, ...]
     classes: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+    values: Values | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -249,6 +258,7 @@ class Lutnet:
             stages=stages,
             classes=tuple(header.classes),
             provenance=header.provenance,
+            values=header.values,
         )
 
 
@@ -271,8 +281,9 @@ class _Header(BaseModel):
         Field(min_length=1, max_length=16),
     ]
     classes: Annotated[
-        list[Annotated[str, Field(max_length=100)]], Field(min_length=2, max_length=256)
+        list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MAX_OUTPUTS)
     ]
+    values: Values | None = None
     stages: Annotated[list[_StageHeader], Field(min_length=1, max_length=64)]
     provenance: dict[str, Any]
 
@@ -322,6 +333,7 @@ def _header(net: Lutnet) -> _Header:
                 for s in net.stages
             ],
             provenance=net.provenance,
+            values=net.values,
         )
     except ValidationError as error:
         raise _named(error) from error
@@ -342,6 +354,14 @@ def _check(net: Lutnet) -> None:
         raise LutnetError(f"provenance: must be JSON ({error})") from error
     if len(set(net.classes)) < len(net.classes):
         raise LutnetError("classes: two have the same name")
+    if net.values is None and not 2 <= len(net.classes) <= MAX_CLASSES:
+        raise LutnetError(
+            f"classes: {len(net.classes)}, must be 2 to {MAX_CLASSES} unless outputs are numbers"
+        )
+    if net.values and net.values.outputs not in (None, len(net.classes)):
+        raise LutnetError(
+            f"values.shape: {list(net.values.shape or ())}, not of {len(net.classes)} outputs"
+        )
     for k, thresholds in net.thresholds.items():
         _check_array(f"thresholds.{k}", thresholds, np.uint8, (k, net.encoder_bits))
     height, width, _ = net.input_shape
@@ -378,6 +398,11 @@ def _check(net: Lutnet) -> None:
     if net.bits_per_class > MAX_BITS_PER_CLASS:
         raise LutnetError(
             f"classes: {net.bits_per_class} bits each, at most {MAX_BITS_PER_CLASS} can be counted"
+        )
+    highest = net.bits_per_class * max(net.thresholds)
+    if highest > MAX_SCORE:
+        raise LutnetError(
+            f"passes: scores up to {highest} at K = {max(net.thresholds)}, at most {MAX_SCORE}"
         )
     size = net.output_size(net.input_shape[0], net.input_shape[1])
     if size != (1, 1):

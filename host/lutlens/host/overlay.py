@@ -18,6 +18,7 @@ from lutlens.board.hil.report import REPORT_NAME, Report
 from lutlens.board.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
+    MAX_OUTPUTS,
     VECTORS_NAME,
     Bitstream,
     Cores,
@@ -32,7 +33,7 @@ from lutlens.board.manifest import (
 from lutlens.board.scanning import BACKGROUND_LABEL, MAX_CLASSES, MAX_SCORE, WIDTH_STEP
 from lutlens.host import golden, hwh
 from lutlens.host.boards import Board
-from lutlens.host.lutnet import MAX_PASSES, Lutnet
+from lutlens.host.lutnet import CORE_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
 from lutlens.host.rtl import SCANS_NO_STATE, image_lines
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
@@ -94,6 +95,7 @@ def generate(
             f"cores: {cores}, a scan build has 1: bands of a frame would share rows, and with several "
             "passes the block RAM that adds its scores"
         )
+    _check_outputs(lutnet)
     scanned = _scan_geometry(lutnet, max_width) if scan else None
     files = {
         f"{name}.lutnet": lutnet.to_bytes(),
@@ -104,7 +106,7 @@ def generate(
     manifest = Manifest(
         schema_version=1,
         name=name,
-        description=description or f"{len(lutnet.classes)} classes of {width}x{height} images.",
+        description=description or _description(lutnet),
         build_id=f"{lutnet.build_id:016x}",
         files={file: _sha256(data) for file, data in {**files, CARD_NAME: b""}.items()},
         geometry=Geometry(
@@ -115,11 +117,12 @@ def generate(
             classes=list(lutnet.classes),
             bits_per_class=lutnet.bits_per_class,
             max_width=max_width,
-            max_passes=MAX_PASSES,
+            max_passes=CORE_PASSES,
             record_bytes=record_bytes(len(lutnet.classes)),
             pixels_per_clock=cast(PixelsPerClock, pixels_per_clock),
             scan=scanned,
             cores=cast(Cores, cores),
+            values=lutnet.values,
         ),
         thresholds={k: levels.tolist() for k, levels in sorted(lutnet.thresholds.items())},
         clock_mhz=hwh.clock(clock_mhz).mhz,
@@ -130,8 +133,31 @@ def generate(
     return _write(target, manifest, files)
 
 
+def _description(lutnet: Lutnet) -> str:
+    height, width, _ = lutnet.input_shape
+    kind = "numbers" if lutnet.values else "classes"
+    return f"{len(lutnet.classes)} {kind} of {width}x{height} images."
+
+
+def _check_outputs(lutnet: Lutnet) -> None:
+    """Raises OverlayError if the core could not give all outputs, or all passes."""
+    if len(lutnet.classes) > MAX_OUTPUTS:
+        raise OverlayError(f"classes: {len(lutnet.classes)} outputs, the core gives {MAX_OUTPUTS}")
+    for k in lutnet.thresholds:
+        if k > CORE_PASSES and (k % CORE_PASSES or not lutnet.values):
+            raise OverlayError(
+                f"passes: K = {k}, the core adds {CORE_PASSES}; the driver adds up whole rounds of them "
+                "where outputs are numbers"
+            )
+
+
 def _scan_geometry(lutnet: Lutnet, max_width: int) -> ScanGeometry:
     """Raises OverlayError if frames or results could not be held."""
+    if lutnet.values:
+        raise OverlayError(
+            "values: outputs are numbers, a scan build finds classes; without scan there is a number for "
+            "each image"
+        )
     if lutnet.input_shape[2] != 1:
         raise OverlayError(
             f"input_shape: {lutnet.input_shape[2]} image channels, a scan build takes 1; without scan, "
@@ -140,10 +166,10 @@ def _scan_geometry(lutnet: Lutnet, max_width: int) -> ScanGeometry:
     width = -(-lutnet.input_shape[1] // WIDTH_STEP) * WIDTH_STEP
     if max_width < width:
         raise OverlayError(f"max_width: {max_width}, a scan build needs at least {width}")
-    if lutnet.bits_per_class * MAX_PASSES > MAX_SCORE:
+    if lutnet.bits_per_class * CORE_PASSES > MAX_SCORE:
         raise OverlayError(
             f"bits_per_class: {lutnet.bits_per_class}, a scan build takes at most "
-            f"{MAX_SCORE // MAX_PASSES}: scores of {MAX_PASSES} passes have 12 bits"
+            f"{MAX_SCORE // CORE_PASSES}: scores of {CORE_PASSES} passes have 12 bits"
         )
     if len(lutnet.classes) > MAX_CLASSES:
         raise OverlayError(f"classes: {len(lutnet.classes)}, a scan build takes {MAX_CLASSES}")

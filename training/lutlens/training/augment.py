@@ -31,11 +31,11 @@ class Batch:
     """One step's images.
 
     pixels: uint8 `[batch, height, width(, 3)]`, augmented.
-    labels: int64 `[batch]`.
+    labels: as of `Labelled`.
     """
 
     pixels: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
 
 
 class Steps(Protocol[T]):

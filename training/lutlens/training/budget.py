@@ -16,7 +16,7 @@ from lutlens.host.rtl import Build, image_lines
 from lutlens.host.synthesis import Resources
 from lutlens.host.systemverilog.validation import PIXELS_PER_CLOCK
 from lutlens.training.network import NetworkSpec, StageSpec
-from lutlens.training.recipes import RECIPES, Recipe, ScanRecipe
+from lutlens.training.recipes import RECIPES, Recipe, RegressionRecipe, ScanRecipe
 
 FAMILIES = {"digits": {1460: "digits-1460", 2005: "digits", 5444: "digits-5444"}}
 """By the recipe's name: the LUTs that a recipe was made for, and its name. Stages and layers are as
@@ -107,6 +107,8 @@ def fit(recipe: Recipe, classes: int, budget: Budget, taste: Taste | None = None
 
     Raises BudgetError.
     """
+    if isinstance(recipe, RegressionRecipe):
+        raise BudgetError(f"{recipe.name}: fits numbers; budgets are for networks of classes")
     if isinstance(recipe, ScanRecipe):
         raise BudgetError(f"{recipe.name}: scans frames; budgets are for networks of single images")
     pixels, clocks = _pace(recipe, budget)

@@ -1,6 +1,6 @@
 """Checkpoints: the whole state of a training in one safetensors file, so that it goes on exactly.
 
-Tensors are named `model.*`, `best.*` (the best model so far), `optimizer.INDEX.*` and `batches.*`
+Tensors are named `model.*`, `best.*` (the best model so far), `objective.*`, `optimizer.INDEX.*` and `batches.*`
 (what later batches depend on, besides the settings); a JSON header holds the rest. Nothing in the
 file is executed on reading.
 """
@@ -43,19 +43,21 @@ class Progress(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State dicts of the model, the best model so far, the optimizer and the batches; progress."""
+    """State dicts of the model, the best model so far, the optimizer, the batches and the objective; progress."""
 
     progress: Progress
     model: dict[str, Tensor]
     best: dict[str, Tensor]
     optimizer: dict[int, dict[str, Tensor]]
     batches: dict[str, Tensor] = field(default_factory=dict)
+    objective: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the file; it appears whole or not at all."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= {f"batches.{name}": tensor for name, tensor in self.batches.items()}
+        tensors |= {f"objective.{name}": tensor for name, tensor in self.objective.items()}
         for index, state in self.optimizer.items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
         # A model and its best so far may share memory, which the format does not allow.
@@ -85,7 +87,12 @@ class Checkpoint:
                 f"{path}: of a training with other settings; without --resume a new one starts.\n"
                 f"  checkpoint: {progress.run}\n  asked for:  {run}"
             )
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "batches": {}}
+        parts: dict[str, dict[str, Tensor]] = {
+            "model": {},
+            "best": {},
+            "batches": {},
+            "objective": {},
+        }
         optimizer: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
@@ -94,7 +101,8 @@ class Checkpoint:
                 optimizer.setdefault(int(index), {})[rest] = tensor
             else:
                 parts[part][rest] = tensor
-        return cls(progress, parts["model"], parts["best"], optimizer, parts["batches"])
+        model, best, batches, objective = parts.values()
+        return cls(progress, model, best, optimizer, batches, objective)
 
 
 def read(path: Path) -> bytes:

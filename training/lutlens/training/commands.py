@@ -29,6 +29,7 @@ from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import Evaluation
 from lutlens.training.evaluate import evaluate as evaluate_scores
 from lutlens.training.loop import Run, Trainer
+from lutlens.training.number_evaluation import evaluate_numbers
 from lutlens.training.options import (
     DataOption,
     DeviceOption,
@@ -39,6 +40,7 @@ from lutlens.training.options import (
     use_threads,
 )
 from lutlens.training.parallel import working_team
+from lutlens.training.progress import counting_progress
 from lutlens.training.publish import publish
 from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, finder
 from lutlens.training.test_set import check_fit, load_for, of_network
@@ -55,6 +57,9 @@ from rich.table import Table
 
 BUILD = Path("build")
 FAILED, INTERRUPTED = 1, 130
+MEASURED = ("accuracy", "validation_accuracy", "r2", "validation_r2", "squared_error")
+"""Of the provenance, by K."""
+LEVELS_SHOWN = 250
 
 
 def train(
@@ -172,7 +177,7 @@ def train(
 
 def evaluate(
     lutnet: Annotated[Path, typer.Argument(metavar="F.lutnet", help="The network.")],
-    k: Annotated[int, typer.Option("--k", min=1, max=16, help="Passes: oversampling xK.")] = 1,
+    k: Annotated[int, typer.Option("--k", min=1, max=64, help="Passes: oversampling xK.")] = 1,
     engine: Annotated[
         EngineName, typer.Option(help="What executes the network; all give the same scores.")
     ] = EngineName.torch,
@@ -207,9 +212,15 @@ def evaluate(
     below LUTLENS_DATA; and on plain light paper. A network for single images finds them as the live
     service does with it, by cutting out what stands out from its surroundings.
 
+    Of a network whose outputs are numbers, it is R2, the share of their variance that is explained, and
+    the mean squared error as a share of the range's square; beside it stands ridge regression
+    (scikit-learn's) of the same inputs, fitted to training and validation data. The picture shows the numbers
+    against the right ones, a surface, or images as they were and as they are given again.
+
         lutlens eval overlays/digits/digits.lutnet --k 15
         lutlens eval overlays/digits/digits.lutnet --engine rtl --limit 300 --json
         lutlens eval overlays/digits-scan/digits-scan.lutnet --scenes --k 15
+        lutlens eval build/surface.lutnet --k 64
     """
     console = Console(stderr=json_output)
     net = Lutnet.load(lutnet)
@@ -220,7 +231,11 @@ def evaluate(
         return
     images = of_network(net, lutnet, images)
     test = images.test.take(slice(limit))
-    with open_engine(engine, net) as opened, _counting_progress() as progress:
+    if net.values:
+        png = png or BUILD / f"{lutnet.stem}.k{k}.png"
+        evaluate_numbers(net, lutnet, images, test, k, engine, png, json_output)
+        return
+    with open_engine(engine, net) as opened, counting_progress() as progress:
         task = progress.add_task(f"{engine.value}, K = {k}", total=len(test))
         result = evaluate_scores(
             opened.scores_of,
@@ -267,7 +282,7 @@ def _evaluate_scenes(
     least = net.provenance.get("min_support", {}).get(str(k))
     kinds = {"generated": generated, "photographs": photographs(), "plain": plain}
     sets = []
-    with finder(net, k) as found, _counting_progress() as progress:
+    with finder(net, k) as found, counting_progress() as progress:
         for name, background in kinds.items():
             task = progress.add_task(f"{name}, K = {k}", total=count)
             one = evaluate_scenes(
@@ -309,11 +324,6 @@ def _scenes_table(sets: Sequence[SceneSet], classes: Sequence[str]) -> Table:
         table.add_row(f"AP of {name}", *("" if v is None else f"{v:.4f}" for v in values))
     table.add_row("digits", *(str(t["digits"]) for t in told))
     return table
-
-
-def _counting_progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 @contextmanager
@@ -365,13 +375,20 @@ def _state(trainer: Trainer) -> str:
 
 
 def result_table(lutnet: Lutnet) -> Table:
-    table = Table("K", "thresholds", "validation", "test", title="accuracy")
-    validation, test = (lutnet.provenance[key] for key in ("validation_accuracy", "accuracy"))
+    what, form = ("R2", ".4f") if lutnet.values else ("accuracy", ".2%")
+    key = what.lower()
+    table = Table("K", "thresholds", "validation", "test", title=what)
+    validation, test = lutnet.provenance[f"validation_{key}"], lutnet.provenance[key]
     for k, thresholds in sorted(lutnet.thresholds.items()):
         levels = " ".join(str(level) for level in thresholds.ravel())
-        on_test = f"{test[str(k)]:.2%}" if str(k) in test else "not measured"
-        table.add_row(str(k), levels, f"{validation[str(k)]:.2%}", on_test)
+        on_test = format(test[str(k)], form) if str(k) in test else "not measured"
+        table.add_row(str(k), _short(levels), format(validation[str(k)], form), on_test)
     return table
+
+
+def _short(levels: str) -> str:
+    """Of many thresholds the first ones."""
+    return levels if len(levels) <= LEVELS_SHOWN else f"{levels[:LEVELS_SHOWN]}..."
 
 
 def _train_json(
@@ -381,8 +398,7 @@ def _train_json(
         **({"budget": outcome.as_json()} if outcome else {}),
         "out": str(out),
         "finished": finished,
-        "accuracy": lutnet.provenance["accuracy"],
-        "validation_accuracy": lutnet.provenance["validation_accuracy"],
+        **{key: lutnet.provenance[key] for key in MEASURED if key in lutnet.provenance},
         "nodes": lutnet.nodes,
         "steps": trainer.step,
         "epochs": lutnet.provenance["epochs"],

@@ -10,10 +10,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from lutlens.board.values import Values
 
 HELD_OUT_IMAGES = 5000
 HELD_OUT_SEED = 20190908
@@ -32,13 +34,13 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images with labels int64 `[n]`, indices into the set's classes.
+    """Images with labels: int64 `[n]`, indices into the set's classes, or of a set of numbers these, `[n, outputs]`.
 
     images: uint8 `[n, height, width]` where they are grey, `[n, height, width, 3]` where they are red, green and blue.
     """
 
     images: UInt8
-    labels: Int64
+    labels: npt.NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,6 +56,7 @@ class DataSet:
 
     sha256: of all images and labels as they were read, before validation was split off.
     key: the name by which `load` finds it; None for a user's own images.
+    values: the range of its numbers, whose names `classes` are then; None where they are classes.
     """
 
     name: str
@@ -63,6 +66,7 @@ class DataSet:
     test: Labelled
     sha256: str
     key: str | None = None
+    values: Values | None = None
 
     @property
     def image_shape(self) -> Shape:
@@ -152,15 +156,17 @@ def assemble(
     train: Labelled,
     test: Labelled | None,
     held_out: int = HELD_OUT_IMAGES,
+    values: Values | None = None,
 ) -> DataSet:
     """Check the arrays; split validation (and test, where there is none) off the training images.
 
-    Validation gets `held_out` images, at most a tenth. Raises DataError.
+    Validation gets `held_out` images, at most a tenth. values: the range of labels that are numbers.
+    Raises DataError.
     """
     for part, labelled in (("training", train), ("test", test)):
         if labelled is not None:
-            _check(f"{name}: {part}", labelled, len(classes))
-    if len(classes) < 2:
+            _check(f"{name}: {part}", labelled, len(classes), values)
+    if len(classes) < 2 and values is None:
         raise DataError(f"{name}: {len(classes)} class, at least 2 are needed")
     if len(train) < MIN_IMAGES:
         raise DataError(f"{name}: {len(train)} images, at least {MIN_IMAGES} are needed")
@@ -186,10 +192,11 @@ def assemble(
         validation=train.take(order[:cut]),
         test=test,
         sha256=digest.hexdigest(),
+        values=values,
     )
 
 
-def _check(where: str, labelled: Labelled, classes: int) -> None:
+def _check(where: str, labelled: Labelled, classes: int, values: Values | None = None) -> None:
     images, labels = labelled.images, labelled.labels
     colours = images.ndim == 4 and images.shape[3] == 3
     if images.dtype != np.uint8 or not (images.ndim == 3 or colours):
@@ -197,6 +204,16 @@ def _check(where: str, labelled: Labelled, classes: int) -> None:
             f"{where} images: {images.dtype} {list(images.shape)}, must be uint8 [n, height, width] "
             "or [n, height, width, 3]"
         )
+    if values is not None:
+        if labels.shape != (len(images), classes):
+            raise DataError(
+                f"{where} labels: {list(labels.shape)} for {len(images)} images and {classes} numbers"
+            )
+        if not ((values.low <= labels) & (labels <= values.high)).all():
+            raise DataError(
+                f"{where} labels: {labels.min()} to {labels.max()}, must be {values.low} to {values.high}"
+            )
+        return
     if labels.shape != images.shape[:1]:
         raise DataError(f"{where} labels: {list(labels.shape)} for {len(images)} images")
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:

@@ -21,18 +21,20 @@ from lutlens.training.augment import ScoreFrame, prefetch
 from lutlens.training.checkpoint import Checkpoint
 from lutlens.training.data import DataSet, pixels
 from lutlens.training.engines import frame_scores
-from lutlens.training.evaluate import Thresholds, evaluate, ramp, torch_scores
+from lutlens.training.evaluate import Thresholds, ramp, torch_scores
 from lutlens.training.feeding import feed
 from lutlens.training.network import Network
 from lutlens.training.parallel import ALONE, Team
+from lutlens.training.quality import quality
 from lutlens.training.recipes import Recipe, RecipeError
 from lutlens.training.recording import recorded
 from lutlens.training.source import source_commit
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 from torch import Tensor
-from torch.nn import functional
 
 FINAL_RATE = 0.01
+OBJECTIVE_RATE = 0.003
+"""Learning rate of the objective's own parameters."""
 VALIDATION_INSET = 1 / 8
 """Validation's thresholds leave out this share of the encoder's levels at either end."""
 VALIDATION_SHARE = 0.1
@@ -63,7 +65,8 @@ class Run(BaseModel):
 class Metrics(BaseModel):
     """A line of metrics.jsonl: what validation after `step` steps said.
 
-    loss, train_accuracy: means over the steps since the line before.
+    loss, train_accuracy: means over the steps since the line before. The accuracy of numbers is R2, the
+        share of their variance that is explained.
     validation_accuracy: by K, under evenly spread thresholds.
     images_per_second: training speed since the line before, validation left out.
     """
@@ -90,11 +93,11 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.images, self.right, self.loss, self.seconds = 0, 0, 0.0, 0.0
+        self.images, self.right, self.loss, self.seconds = 0, 0.0, 0.0, 0.0
         self._pending: list[tuple[int, Tensor]] = []
 
     def add(self, images: int, sums: Tensor) -> None:
-        """sums: float32 `[2]`, of the loss and of right answers over so many images."""
+        """sums: float32 `[2]`, of the loss and of right answers (or R2) over so many images."""
         self._pending.append((images, sums if sums.device.type == "cpu" else sums.clone()))
         if sums.device.type == "cpu" or len(self._pending) == FETCHED_EVERY:
             self.fetch()
@@ -107,7 +110,7 @@ class Tally:
         loss, right = torch.stack(sums).double().sum(dim=0).tolist()
         self.images += sum(images)
         self.loss += loss
-        self.right += round(right)
+        self.right += right
         self._pending = []
 
 
@@ -143,6 +146,7 @@ class Trainer:
         self.source_commit = source_commit()
         schedule = recipe.schedule
         self.network = Network(recipe.network(len(self.data.classes)), seed=run.seed).to(device)
+        self.objective = recipe.objective(self.data).to(device)
         self.optimizer = torch.optim.Adam(
             [
                 *(
@@ -150,6 +154,7 @@ class Trainer:
                     for rate, tables in self.network.rated_tables().items()
                 ),
                 {"params": self.network.connection_scores(), "rate": schedule.connection_rate},
+                {"params": list(self.objective.parameters()), "rate": OBJECTIVE_RATE},
             ],
             betas=schedule.betas,
             fused=True,
@@ -226,6 +231,7 @@ class Trainer:
         data = self.team.from_leader(lambda: checkpoint.read(path))
         saved = Checkpoint.parse(data, path, self.run.model_dump_json())
         self.network.load_state_dict(saved.model)
+        self.objective.load_state_dict(saved.objective)
         checkpoint.restore_optimizer(self.optimizer, saved.optimizer)
         self.best = saved.best
         self.best_score, self.best_step = saved.progress.best_score, saved.progress.best_step
@@ -273,17 +279,16 @@ class Trainer:
                 group["lr"] = group["rate"] * share
 
     def _step_of_optimizer(self, *parts: Tensor) -> Tensor:
-        """Sums of the loss and of right answers over the whole batch, float32 `[2]`."""
+        """Sums of the loss and of right answers (or R2) over the whole batch, float32 `[2]`."""
         pixels, labels = self.feed.images(*parts)
         if self.team.size > 1:
             self.network.encoder.uniform = self.team.uniform(self.batches.batch_size)
         self.optimizer.zero_grad()
-        logits = self.network(pixels)
-        loss = functional.cross_entropy(logits, labels)
-        (loss * (len(labels) / self.batches.batch_size)).backward()  # type: ignore[no-untyped-call]
-        right = (logits.detach().argmax(dim=1) == labels).sum()
+        loss, right = self.objective(self.network, pixels, labels)
+        (loss * (len(labels) / self.batches.batch_size)).backward()
         sums = torch.stack([loss.detach() * len(labels), right.to(loss.dtype)])
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        trained = [*self.network.parameters(), *self.objective.parameters()]
+        gradients = [p.grad for p in trained if p.grad is not None]
         self.team.add_up([*gradients, sums])
         self.optimizer.step()
         self.network.constrain()
@@ -309,11 +314,13 @@ class Trainer:
 
     def _score_frames(self) -> ScoreFrame:
         levels = self._three_passes()[1:2]
-        lutnet = self.network.to_lutnet({1: levels}, self.data.classes)
+        lutnet = self.network.to_lutnet({1: levels}, self.data.classes, values=self.data.values)
         return frame_scores(lutnet, levels)
 
     def _three_passes(self) -> Thresholds:
         low, high = self.run.recipe.levels
+        if self.data.values:  # which are means over all levels
+            return self.network.encoder.thresholds(3).numpy()
         inset = round(VALIDATION_INSET * (high - low))
         return ramp(3, self.run.recipe.encoder_bits, low + inset, high - inset)
 
@@ -325,8 +332,9 @@ class Trainer:
         start = time.perf_counter()
         scores_of = torch_scores(self.network.eval())
         three = self._three_passes()
+        given, highest = self.data, self.run.recipe.bits_per_class
         accuracy = {
-            len(passes): evaluate(scores_of, self.data.validation, passes).accuracy
+            len(passes): quality(scores_of, given.validation, passes, given.values, highest)
             for passes in (three[1:2], three)
         }
         self.validation_seconds = time.perf_counter() - start
@@ -364,6 +372,7 @@ class Trainer:
                 best_step=self.best_step,
             ),
             model=self.network.state_dict(),
+            objective=self.objective.state_dict(),
             best=self.best,
             optimizer=checkpoint.optimizer_state(self.optimizer),
             batches={name: torch.from_numpy(a) for name, a in self.batches.state().items()},

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from lutlens.board.values import Values
 from lutlens.host import lutnet
 from lutlens.training.connections import FixedConnections, LearnedConnections
 from lutlens.training.layers import ConnectionsName, LutLayer
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 Positive = Annotated[int, Field(ge=1)]
 
+ALL_STAGES = slice(None)
 _SCORING_BYTES = 256 << 20
 
 
@@ -74,7 +76,7 @@ class NetworkSpec(_Spec):
 
     input_shape: tuple[Positive, Positive, Positive]
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
-    classes: Annotated[int, Field(ge=2)] = 10
+    classes: Positive = 10
     encoder_bits: Annotated[int, Field(ge=1, le=4)] = 1
     levels: tuple[int, int] = ALL_LEVELS
     jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -126,7 +128,7 @@ class Network(nn.Module):
             channels * encoder_bits]`.
         """
         bits = self.encoder(x) if x.dtype == torch.uint8 else x.permute(1, 2, 3, 0)
-        rows, (height, width) = self._rows(bits)
+        rows, (height, width) = self.rows(bits)
         if (height, width) != (1, 1):
             raise ValueError(
                 f"input: {list(x.shape)} gives {height}x{width} window positions, must be one"
@@ -162,7 +164,7 @@ class Network(nn.Module):
         for chunk in torch.split(pixels, self._chunk(pixels)):
             total: Tensor | None = None
             for one_pass in passes:
-                rows, size = hard._rows(hard.encoder(chunk, one_pass))
+                rows, size = hard.rows(hard.encoder(chunk, one_pass))
                 last = rows.view(*size, hard.group_sum.features, len(chunk))
                 counts = hard.group_sum.counts(last.permute(3, 0, 1, 2)).to(torch.int32)
                 total = counts if total is None else total + counts
@@ -213,11 +215,12 @@ class Network(nn.Module):
         thresholds: Mapping[int, npt.NDArray[np.uint8]],
         classes: Sequence[str],
         provenance: dict[str, Any] | None = None,
+        values: Values | None = None,
     ) -> lutnet.Lutnet:
         """The network's bits.
 
         thresholds: for each K, uint8 `[K, encoder_bits]`.
-        classes: their names.
+        classes: their names. values: what scores stand for, if outputs are numbers.
         """
         if len(classes) != self.spec.classes:
             raise ValueError(f"classes: {len(classes)} names for {self.spec.classes} classes")
@@ -237,6 +240,7 @@ class Network(nn.Module):
             ),
             classes=tuple(classes),
             provenance=provenance or {},
+            values=values,
         )
 
     @classmethod
@@ -273,19 +277,25 @@ class Network(nn.Module):
     def _stages(self) -> list[Stage]:
         return [stage for stage in self.stages if isinstance(stage, Stage)]
 
-    def _rows(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The last map's rows, `[height * width * features, batch]`, and its height and width."""
+    def rows(self, x: Tensor, which: slice = ALL_STAGES) -> tuple[Tensor, tuple[int, int]]:
+        """The rows of the map behind some stages, `[height * width * features, batch]`, and its
+        height and width.
+
+        x: a map `[height, width, channels, batch]`. which: of the stages, by default all.
+        """
         height, width, channels, _ = x.shape
-        stages = self._stages()
+        stages = self._stages()[which]
         if channels != stages[0].channels:
             raise ValueError(f"input: {channels} channels, must be {stages[0].channels}")
-        steps, size = self.steps(height, width)
+        steps, size = self.steps(height, width, which)
         return run(x.flatten(0, 2), steps), size
 
-    def steps(self, height: int, width: int) -> tuple[list[Step], tuple[int, int]]:
+    def steps(
+        self, height: int, width: int, which: slice = ALL_STAGES
+    ) -> tuple[list[Step], tuple[int, int]]:
         """The program for a map of this size, and height and width of its result."""
         steps: list[Step] = []
-        for stage in self._stages():
+        for stage in self._stages()[which]:
             steps += stage.steps(height, width, self.device)
             height, width = stage.output_size(height, width)
         return steps, (height, width)
@@ -296,7 +306,9 @@ class Network(nn.Module):
             return self
         named = [str(i) for i in range(self.spec.classes)]
         k1 = {1: self.encoder.thresholds().numpy()}
-        return Network.from_lutnet(self.to_lutnet(k1, named)).to(self.device)
+        # With any range, a network may have one output.
+        net = self.to_lutnet(k1, named, values=Values(low=0.0, high=1.0))
+        return Network.from_lutnet(net).to(self.device)
 
     def _chunk(self, pixels: Tensor) -> int:
         """Images that fit into the memory set aside for scoring."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     """Draw loss, error and learning rate over the epochs of `metrics.jsonl`'s lines into a PNG."""
-    figure = _figure(width=8.0, height=7.0)
+    figure = new_figure(width=8.0, height=7.0)
     epochs = [line["epoch"] for line in metrics]
     loss, error, rate = figure.subplots(3, 1, sharex=True, height_ratios=(2, 3, 1))
     loss.plot(epochs, [line["loss"] for line in metrics], color="tab:blue")
@@ -43,14 +43,14 @@ def curves(metrics: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     loss.set_title(title)
     for axes in (loss, error, rate):
         axes.grid(alpha=0.3, which="both")
-    _save(figure, path)
+    save(figure, path)
 
 
 def confusion(
     matrix: npt.NDArray[np.int64], classes: Sequence[str], title: str, path: Path
 ) -> None:
     """Draw a confusion matrix `[true class, answer]` into a PNG: shades are shares of the class."""
-    figure = _figure(width=6.0, height=6.0)
+    figure = new_figure(width=6.0, height=6.0)
     axes = figure.subplots()
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     # The square root lets a handful of errors be seen beside a thousand right answers.
@@ -64,12 +64,12 @@ def confusion(
     axes.set_xlabel("answer")
     axes.set_ylabel("truth")
     axes.set_title(title)
-    _save(figure, path)
+    save(figure, path)
 
 
 def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) -> None:
     """Draw accuracy against the number of passes, a line for each network, into a PNG."""
-    figure = _figure(width=7.0, height=5.0)
+    figure = new_figure(width=7.0, height=5.0)
     axes = figure.subplots()
     for name, by_k in accuracy.items():
         axes.plot(list(by_k), [100 * value for value in by_k.values()], marker="o", label=name)
@@ -81,7 +81,7 @@ def passes(accuracy: Mapping[str, Mapping[int, float]], title: str, path: Path) 
     axes.set_title(title)
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def sequence(
@@ -97,7 +97,7 @@ def sequence(
 
     images: `[n, height, width]`; scores: `[n, rows, classes]`.
     """
-    figure = _figure(width=9.0, height=6.0)
+    figure = new_figure(width=9.0, height=6.0)
     grid = figure.add_gridspec(2, 2 * len(images), height_ratios=(3, 2))
     axes = figure.add_subplot(grid[0, :])
     axes.plot(rows, 100 * accuracy, marker=".", color="tab:blue")
@@ -112,7 +112,7 @@ def sequence(
         right.imshow(by_row, cmap="Blues", aspect="auto", interpolation="nearest")
         right.set_yticks([])
         right.set_xticks(range(len(classes)), [name[:3] for name in classes], fontsize=5)
-    _save(figure, path)
+    save(figure, path)
 
 
 def response(
@@ -123,7 +123,7 @@ def response(
     path: Path,
 ) -> None:
     """Draw a filter's gain in dB over the frequency, in cycles a step, beside that of its ideal, into a PNG."""
-    figure = _figure(width=7.0, height=4.5)
+    figure = new_figure(width=7.0, height=4.5)
     axes = figure.subplots()
     axes.plot(frequencies, ideal, color="tab:gray", label="ideal")
     axes.plot(frequencies, gains, marker=".", color="tab:blue", label=name)
@@ -133,7 +133,7 @@ def response(
     axes.set_ylabel("gain, dB")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def frontier(
@@ -144,7 +144,7 @@ def frontier(
     path: Path,
 ) -> None:
     """Draw a sweep's networks, those of the frontier on test images, and the field's into a PNG."""
-    figure = _figure(width=9.0, height=7.5)
+    figure = new_figure(width=9.0, height=7.5)
     axes = figure.subplots()
     axes.scatter(
         [point.lut for point in networks],
@@ -181,7 +181,7 @@ def frontier(
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside lower center", ncols=2, fontsize=7)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _error(accuracy: float) -> float:
@@ -198,7 +198,7 @@ def scenes(
     """
     columns = 2
     rows = -(-len(examples) // columns)
-    figure = _figure(width=11.0, height=2.6 * rows)
+    figure = new_figure(width=11.0, height=2.6 * rows)
     for axes in (grid := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.set_axis_off()
     for axes, (scene, found) in zip(grid.flat, examples, strict=False):
@@ -212,7 +212,7 @@ def scenes(
             seen = hits & (found["digit"] == label)
             if not (overlaps(found["box"][seen], box) >= MIN_OVERLAP).any():
                 axes.add_patch(_rectangle(box, "yellow", ":"))
-    _save(figure, path)
+    save(figure, path)
 
 
 def _rectangle(box: Sequence[float], colour: str, style: str) -> Rectangle:
@@ -223,14 +223,16 @@ def _rectangle(box: Sequence[float], colour: str, style: str) -> Rectangle:
     )
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """In inches."""
     # The object interface needs no display and leaves pyplot's global state alone.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG; it appears whole or not at all."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(path, picture.getvalue())

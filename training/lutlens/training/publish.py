@@ -8,13 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lutlens.board.values import Values
 from lutlens.host.lutnet import Lutnet
 from lutlens.training.backgrounds import generated
+from lutlens.training.data import Labelled
 from lutlens.training.devices import description
 from lutlens.training.engines import fast_scores
-from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
+from lutlens.training.evaluate import Thresholds, evaluate, ramp, rank_thresholds
 from lutlens.training.loop import Trainer
-from lutlens.training.recipes import ScanRecipe
+from lutlens.training.network import Network
+from lutlens.training.quality import Measured, fitted_range
+from lutlens.training.quality import measure as measure_numbers
+from lutlens.training.recipes import AutoencoderRecipe, ScanRecipe
+from lutlens.training.refinement import refine
 from lutlens.training.scene_evaluation import (
     VALIDATION,
     VALIDATION_SCENES,
@@ -45,6 +51,8 @@ def publish(
     """
     data, run = trainer.data, trainer.run
     network = trainer.best_network()
+    if data.values:
+        return _publish_numbers(trainer, network, data.values, out, measure, report)
     even = {k: ramp(k, network.spec.encoder_bits, 0, 255) for k in run.recipe.passes}
     report("compiling the network")
     scores_of = fast_scores(network.to_lutnet(even, data.classes))
@@ -66,7 +74,79 @@ def publish(
     for k, levels in thresholds.items() if measure else ():
         report(f"measuring accuracy on test images, K = {k}")
         accuracy[str(k)] = evaluate(scores_of, data.test, levels).accuracy
-    provenance: dict[str, Any] = {
+    provenance = _provenance(trainer) | {
+        "validation_accuracy": {str(k): value for k, (_, value) in chosen.items()},
+        "accuracy": accuracy,
+    }
+    lutnet = network.to_lutnet(thresholds, data.classes, provenance)
+    if isinstance(run.recipe, ScanRecipe):
+        lutnet = replace(lutnet, provenance=provenance | _scanning(lutnet, trainer, report))
+    return _write(lutnet, out)
+
+
+def _publish_numbers(
+    trainer: Trainer,
+    network: Network,
+    values: Values,
+    out: Path,
+    measure: bool,
+    report: Callable[[str], None],
+) -> Lutnet:
+    """Thresholds are not chosen: outputs are means over all of them."""
+    data, recipe = trainer.data, trainer.run.recipe
+    thresholds = {k: network.encoder.thresholds(k).numpy() for k in recipe.passes}
+    lutnet = network.to_lutnet(thresholds, data.classes, values=values)
+    if isinstance(recipe, AutoencoderRecipe):
+        lutnet = _finished(lutnet, trainer, recipe, network.encoder.thresholds(16).numpy(), report)
+        assert lutnet.values is not None
+        values = lutnet.values
+    report("compiling the network")
+    scores_of = fast_scores(lutnet)
+
+    def measured(labelled: Labelled, k: int) -> Measured:
+        report(f"measuring, K = {k}")
+        return measure_numbers(scores_of, labelled, thresholds[k], values, recipe.bits_per_class)
+
+    validation = {str(k): measured(data.validation, k).r2 for k in thresholds}
+    test = {str(k): measured(data.test, k) for k in thresholds} if measure else {}
+    provenance = _provenance(trainer) | {
+        "validation_r2": validation,
+        "r2": {k: one.r2 for k, one in test.items()},
+        "squared_error": {k: one.squared_error for k, one in test.items()},
+    }
+    return _write(replace(lutnet, provenance=provenance), out)
+
+
+def _finished(
+    lutnet: Lutnet,
+    trainer: Trainer,
+    recipe: AutoencoderRecipe,
+    ramp: Thresholds,
+    report: Callable[[str], None],
+) -> Lutnet:
+    """Its decoder refined, and the range that its pixels' scores stand for fitted to validation images: means over
+    passes keep away from both ends.
+    """
+    lutnet = refine(
+        lutnet,
+        trainer.data.train,
+        ramp,
+        sweeps=recipe.refined,
+        seed=trainer.run.seed,
+        report=lambda share: report(f"refining the decoder, {share:.0%}"),
+    )
+    report("fitting the range")
+    assert lutnet.values is not None
+    k = max(lutnet.thresholds)
+    validation = trainer.data.validation
+    scores = fast_scores(lutnet)(validation.images, lutnet.thresholds[k])
+    low, high = fitted_range(scores, validation.labels, k * lutnet.bits_per_class)
+    return replace(lutnet, values=Values(low=low, high=high, shape=lutnet.values.shape))
+
+
+def _provenance(trainer: Trainer) -> dict[str, Any]:
+    data, run = trainer.data, trainer.run
+    return {
         "data": data.name,
         "data_set": data.key,
         "data_sha256": data.sha256,
@@ -78,16 +158,14 @@ def publish(
         "epochs": trainer.step / trainer.batches.per_epoch,
         "finished": trainer.progress >= 1.0,
         "best_step": trainer.best_step,
-        "validation_accuracy": {str(k): value for k, (_, value) in chosen.items()},
-        "accuracy": accuracy,
         "device": description(trainer.device),
         "processes": trainer.team.size,
         "source_commit": trainer.source_commit,
         "versions": {name: version(name) for name in ("lutlens", "torch", "numpy")},
     }
-    lutnet = network.to_lutnet(thresholds, data.classes, provenance)
-    if isinstance(run.recipe, ScanRecipe):
-        lutnet = replace(lutnet, provenance=provenance | _scanning(lutnet, trainer, report))
+
+
+def _write(lutnet: Lutnet, out: Path) -> Lutnet:
     out.parent.mkdir(parents=True, exist_ok=True)
     lutnet.save(out)
     return lutnet

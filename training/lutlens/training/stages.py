@@ -59,12 +59,14 @@ class Encoder(nn.Module):
         """uint8 `[k, bits]`: the ramp, thresholds of K passes evenly spread over their parts."""
         return torch.tensor(_ramp(self.bits, k, self.levels), dtype=torch.uint8)
 
-    def forward(self, pixels: Tensor, thresholds: Tensor | None = None) -> Tensor:
+    def forward(self, pixels: Tensor, thresholds: Tensor | None = None, passes: int = 1) -> Tensor:
         """Bits 0 and 1, uint8 `[height, width, channels * bits, batch]`.
 
         pixels: uint8 `[batch, height, width(, channels)]`.
         thresholds: uint8 `[bits]`. Without them: random ones in training, else those of a single
             pass.
+        passes: in training every image is encoded so many times, each in a part of its own of the
+            thresholds' range, as passes of a ramp are; one such batch lies behind the other.
         """
         if pixels.dtype != torch.uint8 or pixels.ndim not in (3, 4):
             raise ValueError(
@@ -73,9 +75,13 @@ class Encoder(nn.Module):
             )
         if pixels.ndim == 3:
             pixels = pixels.unsqueeze(3)
-        batch, height, width, channels = pixels.shape
+        _, height, width, channels = pixels.shape
         if thresholds is None and self.training and self.jitter > 0:
-            bits = pixels.unsqueeze(4) > self._random_thresholds(pixels)
+            drawn = [
+                pixels.unsqueeze(4) > self._random_thresholds(pixels, i, passes)
+                for i in range(passes)
+            ]
+            bits = torch.cat(drawn) if passes > 1 else drawn[0]
         else:
             levels = (
                 _ramp(self.bits, 1, self.levels)[0] if thresholds is None else thresholds.tolist()
@@ -86,11 +92,15 @@ class Encoder(nn.Module):
             bits = torch.stack(planes, dim=4) if len(planes) > 1 else planes[0]
         bits = bits.view(torch.uint8)
         # The kernels' tiles are filled from images as they lie in memory; so the batch stays outside.
-        return bits.reshape(batch, height, width, channels * self.bits).permute(1, 2, 3, 0)
+        return bits.reshape(-1, height, width, channels * self.bits).permute(1, 2, 3, 0)
 
-    def _random_thresholds(self, pixels: Tensor) -> Tensor:
+    def _random_thresholds(self, pixels: Tensor, index: int, passes: int) -> Tensor:
+        """Of pass `index`."""
         shape = (*pixels.shape, 1) if self.per_pixel else (len(pixels), 1, 1, 1, 1)
-        phase = 0.5 + self.jitter * (self.uniform(shape, pixels.device) - 0.5)
+        uniform = self.uniform(shape, pixels.device)
+        if passes > 1:
+            uniform = (index + uniform) / passes
+        phase = 0.5 + self.jitter * (uniform - 0.5)
         part = torch.arange(self.bits, device=pixels.device)
         low, high = self.levels
         return (low + (high - low) * (part + phase) / self.bits).to(torch.uint8)
@@ -273,6 +283,8 @@ class GroupSum(nn.Module):
 
     def counts(self, x: Tensor) -> Tensor:
         """The scores themselves, before the temperature."""
+        if self.features == self.classes:
+            return x
         # One matrix product, forward and backward, and exact: sums of 0 and 1.
         return x @ self.groups
 

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 from lutlens.board.files import write_atomically
 from lutlens.board.scanning import BACKGROUND_LABEL
+from lutlens.board.values import Values
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import data as data_sets
 from lutlens.training.data import DataError, DataSet, pixels
+from lutlens.training.reconstruction import in_pixels
 from lutlens.training.scenery import in_scenes
 
 
@@ -37,12 +39,15 @@ def load_for(net: Lutnet, path: Path, data: Path | None = None) -> DataSet:
 
 
 def of_network(net: Lutnet, path: Path, images: DataSet) -> DataSet:
-    """The data set as the network knows it: windows of composed scenes where it has a class for background.
+    """The data set as the network knows it: windows of composed scenes where it has a class for background, its own
+    pixels where these are the outputs.
 
     path: of the network, for messages. Raises DataError if images or classes are not the network's.
     """
     if net.classes == (*images.classes, BACKGROUND_LABEL):
         images = in_scenes(images)
+    if net.values and net.values.shape and images.values is None:
+        images = in_pixels(images)
     check_fit(net, path, images)
     return images
 
@@ -54,11 +59,21 @@ def check_fit(net: Lutnet, path: Path, images: DataSet) -> None:
             f"{images.name}: images of {pixels(images.image_shape)}; {path} takes "
             f"{pixels(net.input_shape)}"
         )
+    if _kind(net.values) != _kind(images.values):
+        raise DataError(
+            f"{images.name}: its labels are {_kind(images.values)}; those of {path} are {_kind(net.values)}"
+        )
     if net.classes != images.classes:
         raise DataError(
             f"{images.name}: its classes are {', '.join(images.classes)}; {path} tells apart "
             f"{', '.join(net.classes)}"
         )
+
+
+def _kind(values: Values | None) -> str:
+    if values is None:
+        return "classes"
+    return "pixels" if values.shape else f"numbers from {values.low:g} to {values.high:g}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -41,6 +41,9 @@ class OverlayShelf:
             except ManifestError as error:
                 log.warning("not offered: %s", error)
                 continue
+            if manifest.geometry.values:
+                log.info("not offered: %s: its outputs are numbers", directory)
+                continue
             self._directories.setdefault(manifest.name, directory)
             self._manifests.setdefault(manifest.name, manifest)
 

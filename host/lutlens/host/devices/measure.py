@@ -11,7 +11,7 @@ from lutlens.host import golden
 from lutlens.host.c import Executor
 from lutlens.host.devices.ddr import Ddr, DeviceError
 from lutlens.host.devices.rtl import Rtl, Stalls, compile_pl
-from lutlens.host.lutnet import Lutnet
+from lutlens.host.lutnet import CORE_PASSES, Lutnet
 from lutlens.host.rtl import Build
 
 WARM_UP = 4
@@ -91,7 +91,9 @@ def throughput(
 
 
 def set_thresholds(logic: Rtl, lutnet: Lutnet, k: int) -> None:
-    """Those for K passes, and K itself."""
+    """Those for K passes, and K itself. Raises DeviceError for more than the core adds."""
+    if k > CORE_PASSES:
+        raise DeviceError(f"k: {k}, the core adds at most {CORE_PASSES} passes")
     logic.write(reg.PASSES, k)
     for i, levels in enumerate(lutnet.thresholds_for(k)):
         word = int.from_bytes(levels.tobytes(), "little")

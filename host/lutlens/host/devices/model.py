@@ -19,7 +19,7 @@ from lutlens.host.c import Executor
 from lutlens.host.devices.base import SimulatedDevice
 from lutlens.host.devices.ddr import Ddr
 from lutlens.host.devices.results import Batch, Bytes, Images, Kind, Scans
-from lutlens.host.lutnet import MAX_PASSES, Lutnet
+from lutlens.host.lutnet import CORE_PASSES, Lutnet
 from lutlens.host.registers import registers
 
 WORD = 0xFFFF_FFFF
@@ -158,7 +158,7 @@ class Model:
 
     @property
     def _passes(self) -> int:
-        return min(max(self._values[reg.PASSES], 1), MAX_PASSES)
+        return min(max(self._values[reg.PASSES], 1), CORE_PASSES)
 
     def _pulses(self, value: int) -> None:
         if value & reg.CONTROL_RESET:

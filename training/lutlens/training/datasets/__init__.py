@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lutlens.training.data import DataError, DataSet
-from lutlens.training.datasets import cifar10, fashion_mnist, mnist
+from lutlens.training.datasets import cifar10, diabetes, fashion_mnist, mnist, surface
 from rich.console import Console
 
 
@@ -15,7 +15,7 @@ class Registered(NamedTuple):
     """What is known of a data set before it is loaded.
 
     load: finds the images on this machine or fetches them, and tells the console what is out of the ordinary.
-    classes: their names.
+    classes: their names, or those of its numbers.
     """
 
     load: Callable[[Console], DataSet]
@@ -26,7 +26,10 @@ DATA_SETS = {
     "mnist": Registered(mnist.load, mnist.DIGITS),
     "fashion-mnist": Registered(fashion_mnist.load, fashion_mnist.CLASSES),
     "cifar10": Registered(cifar10.load, cifar10.CLASSES),
+    "diabetes": Registered(diabetes.load, diabetes.NAMES),
+    "surface": Registered(surface.load, surface.NAMES),
 }
+OF_NUMBERS = ("diabetes", "surface")
 
 
 def load(name: str, console: Console | None = None) -> DataSet:

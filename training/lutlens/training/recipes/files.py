@@ -1,4 +1,8 @@
-"""Recipes as TOML files: the fields of `Recipe`, whose name is the file's. With a table `scenery`, of `ScanRecipe`."""
+"""Recipes as TOML files: the fields of `Recipe`, whose name is the file's.
+
+With a table `scenery` they are those of `ScanRecipe`, with `code` of `AutoencoderRecipe`, and where the data set has
+numbers of `RegressionRecipe`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lutlens.training import datasets
 from lutlens.training.network import Network
+from lutlens.training.recipes.numbers import AutoencoderRecipe, RegressionRecipe
 from lutlens.training.recipes.recipe import Recipe, RecipeError, ScanRecipe
 from pydantic import ValidationError
 
@@ -27,11 +33,18 @@ def load(path: Path) -> Recipe:
         raise RecipeError(f"{path}: not readable as TOML ({error})") from error
     if "name" in fields:
         raise RecipeError(f"{path}: name: not a field, a recipe is called as its file is")
-    kind = ScanRecipe if "scenery" in fields else Recipe
     try:
-        return kind.model_validate({"name": path.stem, **fields})
+        return _kind(fields).model_validate({"name": path.stem, **fields})
     except ValidationError as error:
         raise RecipeError("\n".join(f"{path}: {line}" for line in _lines(error))) from error
+
+
+def _kind(fields: dict[str, Any]) -> type[Recipe]:
+    if "scenery" in fields:
+        return ScanRecipe
+    if "code" in fields:
+        return AutoencoderRecipe
+    return RegressionRecipe if fields.get("data") in datasets.OF_NUMBERS else Recipe
 
 
 def recipe(name: str) -> Recipe:

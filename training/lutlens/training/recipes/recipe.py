@@ -12,6 +12,7 @@ from lutlens.training.deformation import Deformation
 from lutlens.training.layers import ConnectionsName
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.nodes import NodeModelName
+from lutlens.training.objectives import Objective, Recognition
 from lutlens.training.scenery import SceneBatches, Scenery, in_scenes
 from lutlens.training.stages import ALL_LEVELS
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -92,22 +93,35 @@ class Recipe(BaseModel):
 
     def network(self, classes: int) -> NetworkSpec:
         """The network for data of so many classes."""
-        last = LayerSpec(
-            nodes=classes * self.bits_per_class, connections=self.last_connections, smooth=False
-        )
         return NetworkSpec(
             input_shape=self.input_shape,
             encoder_bits=self.encoder_bits,
             levels=self.levels,
             jitter_per_pixel=self.jitter_per_pixel,
-            stages=(*self.stages, StageSpec(layers=(last,), last_row=self.recurrent)),
+            stages=(
+                *self.stages,
+                StageSpec(layers=(self.last_layer(classes),), last_row=self.recurrent),
+            ),
             classes=classes,
             model=self.model,
+        )
+
+    def last_layer(self, classes: int) -> LayerSpec:
+        """The layer whose bits are counted."""
+        return LayerSpec(
+            nodes=classes * self.bits_per_class, connections=self.last_connections, smooth=False
         )
 
     def prepare(self, data: DataSet) -> DataSet:
         """The data as training, validation and test want it."""
         return data
+
+    def objective(self, data: DataSet) -> Objective:
+        """What training minimises. data: as `prepare` gives it. Raises RecipeError for other data than the recipe's
+        kind."""
+        if data.values is not None:
+            raise RecipeError(f"{self.name}: recognises classes; {data.name} has numbers")
+        return Recognition()
 
     def batches(self, data: DataSet, seed: int) -> BatchSource:
         """What to train on. data: as `prepare` gives it."""
