@@ -18,6 +18,7 @@ from lutlens.host.lutnet import Lutnet
 from lutlens.training import data, loop
 from lutlens.training.checkpoint import CheckpointError
 from lutlens.training.data import Labelled
+from lutlens.training.distillation import Teaching
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.publish import publish
 from lutlens.training.recipes import Recipe, RecipeError, Schedule
@@ -81,20 +82,25 @@ def test_a_few_steps_on_the_real_digits_teach_something(tmp_path):
     assert set(net.thresholds) == {1, 3}
 
 
-def test_a_resumed_training_gives_the_same_network_as_an_uninterrupted_one(bars, tmp_path):
-    whole = Trainer(run_of(bars), bars, tmp_path / "whole")
+@pytest.mark.parametrize("teaching", [None, Teaching()])
+def test_a_resumed_training_gives_the_same_network_as_an_uninterrupted_one(
+    bars, tmp_path, teaching
+):
+    schedule = DENSE.schedule.model_copy(update={"teaching": teaching})
+    recipe = DENSE.model_copy(update={"schedule": schedule})
+    whole = Trainer(run_of(bars, recipe=recipe), bars, tmp_path / "whole")
     assert whole.train(ignore)
     expected = publish(whole, tmp_path / "whole.lutnet")
     # Stopped twice, both times within an epoch, once before the first validation.
     for limit in (7, 25, None):
-        part = Trainer(run_of(bars), bars, tmp_path / "part")
+        part = Trainer(run_of(bars, recipe=recipe), bars, tmp_path / "part")
         if limit != 7:
             part.resume()
         finished = part.train(ignore, lambda: part.step == limit)  # noqa: B023
         assert finished == (limit is None)
     assert part.step == whole.step == 2 * whole.batches.per_epoch
     assert publish(part, tmp_path / "part.lutnet").to_bytes() == expected.to_bytes()
-    other = Trainer(run_of(bars, seed=2), bars, tmp_path / "other")
+    other = Trainer(run_of(bars, seed=2, recipe=recipe), bars, tmp_path / "other")
     other.train(ignore)
     assert publish(other, tmp_path / "other.lutnet").to_bytes() != expected.to_bytes()
 

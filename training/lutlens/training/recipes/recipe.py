@@ -9,6 +9,7 @@ from lutlens.training import datasets
 from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
 from lutlens.training.deformation import Deformation
+from lutlens.training.distillation import Distillation, Teaching
 from lutlens.training.layers import ConnectionsName
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.nodes import NodeModelName
@@ -31,6 +32,7 @@ class Schedule(BaseModel):
     shift: images are moved at random by up to so many pixels along each axis.
     mirror: half of them, at random, have left and right exchanged.
     deformation: they are bent at random.
+    teaching: the network learns from a float CNN, too.
     redraw_every, redraw_until: every so many steps, up to this share of the training, the worst
         candidates of learned connections are replaced.
     """
@@ -44,6 +46,7 @@ class Schedule(BaseModel):
     shift: Annotated[int, Field(ge=0)] = 1
     mirror: bool = False
     deformation: Deformation | None = None
+    teaching: Teaching | None = None
     redraw_every: Annotated[int, Field(ge=1)] = 200
     redraw_until: Annotated[float, Field(ge=0, le=1)] = 0.6
 
@@ -121,7 +124,10 @@ class Recipe(BaseModel):
         kind."""
         if data.values is not None:
             raise RecipeError(f"{self.name}: recognises classes; {data.name} has numbers")
-        return Recognition()
+        teaching = self.schedule.teaching
+        if teaching is None:
+            return Recognition()
+        return Distillation(self.input_shape, len(data.classes), teaching)
 
     def batches(self, data: DataSet, seed: int) -> BatchSource:
         """What to train on. data: as `prepare` gives it."""
