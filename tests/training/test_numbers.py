@@ -34,14 +34,11 @@ from lutlens.training.recipes import (
     RegressionRecipe,
     Schedule,
 )
-from lutlens.training.reconstruct import reconstruct
 from lutlens.training.reconstruction import code_shape, in_pixels, split
 from lutlens.training.refinement import refine
 from lutlens.training.test_set import of_network
 from support.commands import lutlens
 from support.networks import frames, lutnets_of_numbers, oracle_scores
-from typer import Typer
-from typer.testing import CliRunner
 
 PLANE = RegressionRecipe(
     name="plane",
@@ -292,7 +289,7 @@ def test_eval(points: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str
         of_network(net, Path("n"), replace(points, values=None))
 
 
-def test_reconstruct(bars: DataSet, tmp_path: Path) -> None:
+def test_reconstruct(bars: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = BARS.network(64)
     net = Network(spec, seed=4).to_lutnet(
         {2: np.array([[60], [190]], np.uint8)},
@@ -305,15 +302,21 @@ def test_reconstruct(bars: DataSet, tmp_path: Path) -> None:
     ).to_lutnet({1: np.array([[99]], np.uint8)}, bars.classes)
     reader.save(tmp_path / "r.lutnet")
     np.savez(tmp_path / "bars.npz", images=bars.train.images, labels=bars.train.labels)
-    app = Typer()
-    app.command()(reconstruct)
-    arguments = ["a.lutnet", "--k", "2", "--data", "bars.npz", "--reader", "r.lutnet"]
+    arguments = [
+        "reconstruct",
+        "a.lutnet",
+        "--k",
+        "2",
+        "--data",
+        "bars.npz",
+        "--reader",
+        "r.lutnet",
+    ]
     arguments += ["--png", "a.png", "--codes", "c.png", "--decoder", "d.lutnet", "--json"]
-    done = CliRunner().invoke(
-        app, [str(tmp_path / one) if "." in one else one for one in arguments]
-    )
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    arguments = [str(tmp_path / one) if "." in one else one for one in arguments]
+    status, out, error = lutlens(capsys, *arguments)
+    assert status == 0, error
+    told = json.loads(out)
     assert told["code_bits"] == 6
     assert 0 < told["squared_error"] < 1
     assert 0 <= told["read"] <= 1

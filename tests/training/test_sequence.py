@@ -1,5 +1,6 @@
 """What a recurrent network knows after every row: the same scores as a network for so many rows gives."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from lutlens.host.c import Executor
 from lutlens.host.lutnet import Layer, LutnetError, Stage
 from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, sequence
+from support.commands import lutlens
 from support.networks import random_frames
 
 
@@ -59,11 +61,15 @@ def test_the_command_measures_and_draws(tmp_path, capsys):
     whole = net()
     whole.save(tmp_path / "net.lutnet")
     png = tmp_path / "rows.png"
-    arguments = [str(tmp_path / "net.lutnet"), "--data", str(tmp_path / "data.npz")]
-    assert sequence.main([*arguments, "--png", str(png)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[:-1]] == [[str(r), "rows"] for r in (2, 4, 6, 8)]
+    arguments = ("sequence", tmp_path / "net.lutnet", "--data", tmp_path / "data.npz", "--png", png)
+    status, out, _ = lutlens(capsys, *arguments, "--json")
+    assert status == 0
+    told = json.loads(out)
+    assert list(told["accuracy_after_rows"]) == ["2", "4", "6", "8"]
+    assert all(0 <= share <= 1 for share in told["accuracy_after_rows"].values())
     assert png.read_bytes().startswith(b"\x89PNG")
+    assert "rows read" in lutlens(capsys, *arguments)[1]
     net(last_row=False).save(tmp_path / "net.lutnet")
-    assert sequence.main(arguments) == 2
-    assert "reads other states" in capsys.readouterr().err
+    status, _, error = lutlens(capsys, *arguments)
+    assert status == 2
+    assert "net.lutnet: stages: the last one reads other states" in " ".join(error.split())

@@ -3,23 +3,27 @@
 A value between -1 and 1 comes as a stream of bits, the more ones the higher it is. A recurrent network reads a bit a
 step and says after each what the low frequencies of the value are: of its last layer's bits, half speak for, half
 against. It is shown streams, and what the filter below, of so many taps, makes of the values that they stand for.
-
-`python -m lutlens.training.lowpass` trains one, measures it by its C, and draws its response beside that filter's.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import typer
 from lutlens.host.c import Executor
+from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import plots
+from lutlens.training.commands import BUILD
 from lutlens.training.network import LayerSpec, Network, NetworkSpec, StageSpec
+from lutlens.training.options import SeedOption, ThreadsOption, use_threads
+from lutlens.training.progress import counting_progress
 
 Float = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.bool_]
@@ -85,8 +89,10 @@ def examples(random: np.random.Generator, count: int) -> tuple[Bits, Float]:
     return delta_sigma(values), wanted
 
 
-def train(network: Network, steps: int, seed: int) -> float:
-    """The mean squared error of the last tenth of the steps."""
+def train(
+    network: Network, steps: int, seed: int, report: Callable[[], object] = lambda: None
+) -> float:
+    """The mean squared error of the last tenth of the steps. report: called after each."""
     random = np.random.default_rng(seed)
     connections = {"params": network.connection_scores(), "rate": 0.02}
     tables = ({"params": t, "rate": RATE * rate} for rate, t in network.rated_tables().items())
@@ -106,6 +112,7 @@ def train(network: Network, steps: int, seed: int) -> float:
         if step % 50 == 49 and step < 0.6 * steps:
             network.redraw_connections(optimizer)
         errors.append(loss.item())
+        report()
     return float(np.mean(errors[-max(1, steps // 10) :]))
 
 
@@ -136,35 +143,44 @@ def decibels(gains: Float) -> Float:
     return found
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lutlens.training.lowpass")
-    parser.add_argument(
-        "--out", type=Path, default=Path("build/lowpass.lutnet"), metavar="F.lutnet"
-    )
-    parser.add_argument("--png", type=Path, default=Path("build/lowpass.png"), metavar="F.png")
-    parser.add_argument("--steps", type=int, default=500, help="of training, 64 streams each")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(arguments)
-    network = Network(spec(), seed=options.seed)
-    error = train(network, options.steps, options.seed)
+def lowpass(
+    out: Annotated[Path, typer.Option("--out", metavar="F.lutnet", help="The network.")] = BUILD
+    / "lowpass.lutnet",
+    png: Annotated[Path, typer.Option(metavar="F.png", help="Its response.")] = BUILD
+    / "lowpass.png",
+    steps: Annotated[int, typer.Option(min=1, help="Of training, 64 streams each.")] = 500,
+    seed: SeedOption = 1,
+    threads: ThreadsOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Train a recurrent network to filter delta-sigma bit streams, and draw its response.
+
+    It is measured as generated C: sines go in as bits, each of one frequency.
+
+        lutlens lowpass --steps 500
+    """
+    use_threads(threads)
+    network = Network(spec(), seed=seed)
+    with counting_progress() as progress:
+        task = progress.add_task("training", total=steps)
+        error = train(network, steps, seed, lambda: progress.advance(task))
     net = network.to_lutnet(
         {1: np.array([[THRESHOLD]], np.uint8)},
         ("against", "for"),
-        {"recipe": "lowpass", "seed": options.seed, "steps": options.steps},
+        {"recipe": "lowpass", "seed": seed, "steps": steps},
     )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    net.save(options.out)
+    for path in (out, png):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    net.save(out)
     frequencies, gains, ideal = response(net)
-    passed = decibels(gains)[frequencies <= PASS_BAND].min()
-    stopped = decibels(gains)[frequencies >= STOP_BAND].max()
-    print(f"{options.out}: {net.nodes} nodes, mean squared error {error:.5f}")
+    passed = float(decibels(gains)[frequencies <= PASS_BAND].min())
+    stopped = float(decibels(gains)[frequencies >= STOP_BAND].max())
+    plots.response(frequencies, decibels(gains), decibels(ideal), out.stem, png)
+    if json_output:
+        told = {"nodes": net.nodes, "squared_error": error, "out": str(out), "png": str(png)}
+        print(json.dumps({**told, "pass_band_db": passed, "stop_band_db": stopped}))
+        return
+    print(f"{out}: {net.nodes} nodes, mean squared error {error:.5f}")
     print(f"pass band, to {PASS_BAND}: {passed:.1f} dB at least")
     print(f"stop band, from {STOP_BAND}: {stopped:.1f} dB at most, {passed - stopped:.1f} dB below")
-    options.png.parent.mkdir(parents=True, exist_ok=True)
-    plots.response(frequencies, decibels(gains), decibels(ideal), options.out.stem, options.png)
-    print(options.png)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    print(png)

@@ -141,7 +141,7 @@ class Network(nn.Module):
 
         x: bits or probabilities, as `forward` takes them, of the network's input size or larger.
         """
-        rows, size = self._rows(x.permute(1, 2, 3, 0))
+        rows, size = self.rows(x.permute(1, 2, 3, 0))
         last = rows.view(*size, self.group_sum.features, len(x))
         return self.group_sum.counts(last.permute(3, 0, 1, 2))
 

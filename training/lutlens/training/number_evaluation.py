@@ -78,7 +78,7 @@ def ridge_r2(data: DataSet, test: Labelled) -> float:
 
     It is fitted to training and validation data, its penalty chosen by leave-one-out.
     """
-    from sklearn.linear_model import RidgeCV  # type: ignore[import-untyped]
+    from sklearn.linear_model import RidgeCV
 
     def flat(*parts: Labelled) -> npt.NDArray[np.float64]:
         inputs = np.concatenate([p.images.reshape(len(p), -1) for p in parts])

@@ -1,26 +1,29 @@
-"""What a recurrent network knows after every row that it has read.
-
-`python -m lutlens.training.sequence F.lutnet` measures its accuracy after each row of the test images, and draws it,
-with some images and the scores that their classes have on the way.
-"""
+"""`lutlens sequence`: what a recurrent network knows after every row that it has read."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+import typer
 from lutlens.host.c import Executor
-from lutlens.host.lutnet import Layer, Lutnet, LutnetError, Stage
+from lutlens.host.commands import JsonOption
+from lutlens.host.lutnet import MAX_PASSES, Layer, Lutnet, LutnetError, Stage
 from lutlens.host.scores import answers
 from lutlens.training import plots
-from lutlens.training.data import DataError
+from lutlens.training.commands import BUILD
+from lutlens.training.options import DataOption
 from lutlens.training.test_set import load_for, of_network
+from rich.console import Console
+from rich.table import Table
 
 BATCH = 1000
+SHOWN = 8
+"""Images that are drawn, one of each of the first classes."""
 
 
 def after_every_row(net: Lutnet) -> Lutnet:
@@ -54,38 +57,47 @@ def scores_of(net: Lutnet, images: npt.NDArray[np.uint8], k: int) -> npt.NDArray
     return np.concatenate([executor.scores(images[i : i + BATCH], k)[:, :, 0] for i in starts])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Exit status 2 for data or a network that cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m lutlens.training.sequence")
-    parser.add_argument("lutnet", type=Path, metavar="F.lutnet")
-    parser.add_argument("--k", type=int, default=1, help="passes, 1 if not given")
-    parser.add_argument(
-        "--data", type=Path, help="a folder or an .npz file, instead of what it was trained on"
-    )
-    parser.add_argument("--png", type=Path, default=Path("build/sequence.png"), metavar="F.png")
-    options = parser.parse_args(arguments)
+def sequence(
+    lutnet: Annotated[Path, typer.Argument(metavar="F.lutnet", help="A recurrent network.")],
+    k: Annotated[int, typer.Option("--k", min=1, max=MAX_PASSES, help="Passes.")] = 1,
+    data: DataOption = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(metavar="F.png", help="Default: build/NAME.rows.png.", show_default=False),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Measure and draw what a recurrent network knows after every row that it has read.
+
+    The picture has the accuracy over the rows of the test images, and some images with the scores that their
+    classes have on the way.
+
+        lutlens sequence build/sequential.lutnet --k 3
+    """
+    net = Lutnet.load(lutnet)
+    net.thresholds_for(k)
+    found = of_network(net, lutnet, load_for(net, lutnet, data))
     try:
-        net = Lutnet.load(options.lutnet)
-        found = of_network(net, options.lutnet, load_for(net, options.lutnet, options.data))
         asked = after_every_row(net)
-        scores = scores_of(asked, found.test.images, options.k)
-    except (DataError, LutnetError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except LutnetError as error:
+        raise LutnetError(f"{lutnet}: {error}") from error
+    scores = scores_of(asked, found.test.images, k)
     right = np.stack([answers(scores[:, r])[0] for r in range(scores.shape[1])])
     accuracy = (right == found.test.labels).mean(axis=1)
     rows = asked.input_shape[0] + asked.step[0] * np.arange(len(accuracy))
+    shown = [int(np.flatnonzero(found.test.labels == c)[0]) for c in range(len(net.classes))]
+    shown = shown[:SHOWN]
+    title = f"{lutnet.stem}: {len(found.test)} test images of {found.name}, K = {k}"
+    png = png or BUILD / f"{lutnet.stem}.rows.png"
+    png.parent.mkdir(parents=True, exist_ok=True)
+    plots.sequence(rows, accuracy, found.test.images[shown], scores[shown], net.classes, title, png)
+    if json_output:
+        told = {str(row): share for row, share in zip(rows, accuracy.tolist(), strict=True)}
+        print(json.dumps({"k": k, "accuracy_after_rows": told, "png": str(png)}))
+        return
+    table = Table("rows read", "accuracy", title=title)
     for row, share in zip(rows, accuracy, strict=True):
-        print(f"{row:3} rows {share:7.2%}")
-    shown = [int(np.flatnonzero(found.test.labels == c)[0]) for c in range(len(net.classes))][:8]
-    title = f"{options.lutnet.stem}: {len(found.test)} test images of {found.name}, K = {options.k}"
-    options.png.parent.mkdir(parents=True, exist_ok=True)
-    plots.sequence(
-        rows, accuracy, found.test.images[shown], scores[shown], net.classes, title, options.png
-    )
-    print(options.png)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        table.add_row(str(row), f"{share:.2%}")
+    console = Console()
+    console.print(table)
+    console.print(str(png))

@@ -17,7 +17,7 @@ def load(console: Console) -> DataSet:
     """342 patients for training, 37 for validation, 63 for test. An image is a row of the ten measures, each brought
     from its range among those that are not for test to 0 to 255.
     """
-    from sklearn.datasets import load_diabetes  # type: ignore[import-untyped]
+    from sklearn.datasets import load_diabetes
 
     table = load_diabetes(scaled=False)
     measures, progression = table.data, table.target.astype(np.float32)[:, None]
