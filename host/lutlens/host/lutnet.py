@@ -9,39 +9,35 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 from lutlens.board.files import write_atomically
 from lutlens.board.values import Values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from lutlens.host.lutnet_header import (
+    MAX_FILE_BYTES,
+    SCHEMA_VERSION,
+    Header,
+    StageHeader,
+    named,
+    read_header,
+)
+from lutlens.host.lutnet_header import MAX_PASSES as MAX_PASSES
+from lutlens.host.lutnet_header import LutnetError as LutnetError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 
-SCHEMA_VERSION = 1
-MAX_FILE_BYTES = 64 << 20
-MAX_HEADER_BYTES = 1 << 20
 MAX_WINDOW_BITS = 1 << 20
 MAX_FAN_IN = 6
-MAX_PASSES = 64
 CORE_PASSES = 16
 """That the programmable logic adds by itself; the driver adds up several rounds of them."""
-MAX_ENCODER_BITS = 4
 MAX_SCORE = 65535
 MAX_BITS_PER_CLASS = MAX_SCORE // CORE_PASSES
 MAX_CLASSES = 256
-MAX_OUTPUTS = 4096
-"""Where outputs are numbers."""
-
-Size = Annotated[int, Field(strict=True, ge=1, le=4096)]
-
-
-class LutnetError(ValueError):
-    """A lutnet that cannot be used; the message names file (if any), field, and what is right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +217,7 @@ class Lutnet:
     @classmethod
     def from_bytes(cls, data: bytes) -> Lutnet:
         """Parse a file's content. Raises LutnetError that names the field."""
-        header = _read_header(data)
+        header = read_header(data)
         try:
             tensors = safetensors.numpy.load(data)
         except (SafetensorError, ValueError, LookupError, TypeError, OverflowError) as error:
@@ -262,68 +258,16 @@ class Lutnet:
         )
 
 
-class _StageHeader(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    window: tuple[Size, Size]
-    stride: tuple[Size, Size]
-    pool: tuple[Size, Size]
-    layers: Annotated[int, Field(strict=True, ge=1, le=64)]
-    recurrent: Annotated[bool, Field(strict=True)] = False
-
-
-class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    schema_version: Annotated[int, Field(strict=True, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
-    input_shape: tuple[Size, Size, Annotated[int, Field(strict=True, ge=1, le=64)]]
-    encoder_bits: Annotated[int, Field(strict=True, ge=1, le=MAX_ENCODER_BITS)]
-    passes: Annotated[
-        list[Annotated[int, Field(strict=True, ge=1, le=MAX_PASSES)]],
-        Field(min_length=1, max_length=16),
-    ]
-    classes: Annotated[
-        list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MAX_OUTPUTS)
-    ]
-    values: Values | None = None
-    stages: Annotated[list[_StageHeader], Field(min_length=1, max_length=64)]
-    provenance: dict[str, Any]
-
-
-def _read_header(data: bytes) -> _Header:
-    if len(data) > MAX_FILE_BYTES:
-        raise LutnetError(f"file: larger than the {MAX_FILE_BYTES} bytes that are read")
-    if len(data) < 8:
-        raise LutnetError(f"file: {len(data)} bytes are too few for a lutnet")
-    (length,) = struct.unpack_from("<Q", data)
-    if length > len(data) - 8:
-        raise LutnetError("file: truncated, the header is longer than the file")
-    if length > MAX_HEADER_BYTES:
-        raise LutnetError(f"header: {length} bytes, at most {MAX_HEADER_BYTES} are read")
+def _header(net: Lutnet) -> Header:
     try:
-        text = json.loads(data[8 : 8 + length].decode("utf-8"))["__metadata__"]["lutlens"]
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LutnetError(
-            "header: not a lutnet (no `lutlens` entry in the safetensors metadata)"
-        ) from error
-    if not isinstance(text, str):
-        raise LutnetError("header: the `lutlens` entry must be a string of JSON")
-    try:
-        return _Header.model_validate_json(text)
-    except ValidationError as error:
-        raise _named(error) from error
-    except ValueError as error:  # not Unicode
-        raise LutnetError(f"header: {error}") from error
-
-
-def _header(net: Lutnet) -> _Header:
-    try:
-        return _Header(
+        return Header(
             schema_version=SCHEMA_VERSION,
             input_shape=net.input_shape,
             encoder_bits=net.encoder_bits,
             passes=sorted(net.thresholds),
             classes=list(net.classes),
             stages=[
-                _StageHeader(
+                StageHeader(
                     window=s.window,
                     stride=s.stride,
                     pool=s.pool,
@@ -336,13 +280,7 @@ def _header(net: Lutnet) -> _Header:
             values=net.values,
         )
     except ValidationError as error:
-        raise _named(error) from error
-
-
-def _named(error: ValidationError) -> LutnetError:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "header"
-    return LutnetError(f"{where}: {first['msg']}")
+        raise named(error) from error
 
 
 def _check(net: Lutnet) -> None:
