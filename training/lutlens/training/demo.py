@@ -17,10 +17,11 @@ from lutlens.host.commands import DeviceName, serve
 from lutlens.host.devices import open_device
 from lutlens.training import data as data_sets
 from lutlens.training import recipes
-from lutlens.training.commands import BUILD, result_table, training_progress
 from lutlens.training.data import DataSet
 from lutlens.training.loop import Run, Trainer
+from lutlens.training.options import BUILD
 from lutlens.training.publish import publish
+from lutlens.training.train_command import result_table, training_progress
 from rich.console import Console
 
 NAME = "digits"

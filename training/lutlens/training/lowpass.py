@@ -20,9 +20,8 @@ from lutlens.host.c import Executor
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import plots
-from lutlens.training.commands import BUILD
 from lutlens.training.network import LayerSpec, Network, NetworkSpec, StageSpec
-from lutlens.training.options import SeedOption, ThreadsOption, use_threads
+from lutlens.training.options import BUILD, SeedOption, ThreadsOption, use_threads
 from lutlens.training.progress import counting_progress
 
 Float = npt.NDArray[np.float64]

@@ -9,6 +9,9 @@ import torch
 import typer
 from lutlens.training.devices import DeviceName
 
+BUILD = Path("build")
+"""Where results go by default."""
+
 DataOption = Annotated[
     Path | None,
     typer.Option(

@@ -10,11 +10,10 @@ import typer
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import plots
-from lutlens.training.commands import BUILD
 from lutlens.training.data import Labelled
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import evaluate
-from lutlens.training.options import DataOption
+from lutlens.training.options import BUILD, DataOption
 from lutlens.training.test_set import load_for, of_network
 from rich.console import Console
 from rich.table import Table

@@ -13,11 +13,10 @@ from lutlens.host import overlay
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import pictures
-from lutlens.training.commands import BUILD
 from lutlens.training.data import Labelled, UInt8
 from lutlens.training.engines import EngineName, fast_scores, open_engine
 from lutlens.training.evaluate import evaluate
-from lutlens.training.options import DataOption
+from lutlens.training.options import BUILD, DataOption
 from lutlens.training.progress import counting_progress
 from lutlens.training.quality import measure
 from lutlens.training.reconstruction import code_shape, split

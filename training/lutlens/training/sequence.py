@@ -15,8 +15,7 @@ from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import MAX_PASSES, Layer, Lutnet, LutnetError, Stage
 from lutlens.host.scores import answers
 from lutlens.training import plots
-from lutlens.training.commands import BUILD
-from lutlens.training.options import DataOption
+from lutlens.training.options import BUILD, DataOption
 from lutlens.training.test_set import load_for, of_network
 from rich.console import Console
 from rich.table import Table

@@ -15,9 +15,9 @@ from lutlens.host.commands import JsonOption
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
 from lutlens.training import data as data_sets
 from lutlens.training import plots, recipes
-from lutlens.training.commands import BUILD, INTERRUPTED, interruption
 from lutlens.training.devices import DeviceName, device_of
 from lutlens.training.options import (
+    BUILD,
     DataOption,
     DeviceOption,
     SeedOption,
@@ -28,6 +28,7 @@ from lutlens.training.options import (
 from lutlens.training.sweeps import frontier, trial
 from lutlens.training.sweeps.frontier import Point
 from lutlens.training.sweeps.study import open_study
+from lutlens.training.train_command import INTERRUPTED, interruption
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
