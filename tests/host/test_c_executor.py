@@ -198,8 +198,8 @@ def test_what_does_not_fit_is_named(executor: Executor) -> None:
         executor.scores(images[:, :27])
     with pytest.raises(ValueError, match="frames"):
         executor.scores(np.zeros((1, 28, 28, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"thresholds: .* must be uint8 \[1 to 16, 1\]"):
-        executor.scores(images, thresholds=np.zeros((17, 1), np.uint8))
+    with pytest.raises(ValueError, match=r"thresholds: .* must be uint8 \[1 to 64, 1\]"):
+        executor.scores(images, thresholds=np.zeros((65, 1), np.uint8))
     with pytest.raises(LutnetError, match="no thresholds for K = 16"):
         executor.scores(images, 16)
     with pytest.raises(ValueError, match="outputs"):

@@ -19,7 +19,7 @@ NUMBERS = """
 import torch
 from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec
 from lutlens.training.kernels import backends, triton_program
-from test_kernels import assert_equal_but_for_rounding, in_double_precision, results, round_tables
+from test_kernels import assert_equal_but_for_rounding, by_the_definition, results, round_tables
 
 # So few, and small, that they work on several blocks of samples each, as in large networks.
 triton_program._BLOCKS, triton_program._SAMPLES, triton_program._SUMMED_SAMPLES = 4, 16, 8
@@ -57,7 +57,7 @@ weights = torch.randn(BATCH, 2).to(device)
 
 
 def check(network):
-    exact = in_double_precision(network, x, weights)
+    exact = by_the_definition(network, x, weights, torch.float64)
     got = results(network, x, weights)
     assert len(got) == len(exact) == 2 + len(list(network.parameters()))
     assert all(float(one.abs().max()) > 0 for one in exact)
