@@ -13,11 +13,11 @@ from lutlens.board import registers as reg
 from lutlens.board.driver import SLOTS, CoreError, CoreTimeout
 from lutlens.board.manifest import Manifest
 from lutlens.board.overlay import Classifier, OverlayError, load
+from lutlens.board.records import answers
 from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.devices import open_device
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers
 from support.networks import random_lutnet
 
 

@@ -13,13 +13,14 @@ from lutlens.board import registers as reg
 from lutlens.board import scanning, selftest, streams
 from lutlens.board.driver import CoreError, CoreTimeout
 from lutlens.board.overlay import Scanner, load
+from lutlens.board.records import answers
 from lutlens.board.selftest import SelfTestError
 from lutlens.board.streams import Scans, Size, Stream
 from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.devices import open_device
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers, cells
+from lutlens.host.scores import cells
 from support.networks import random_lutnet
 
 SIZES = [(48, 40), (32, 28), (24, 20)]

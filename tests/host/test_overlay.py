@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from lutlens.board import scanning
 from lutlens.board.manifest import Cells, Manifest, ManifestError, Resources, ScanGeometry
+from lutlens.board.records import answers
 from lutlens.host import overlay
 from lutlens.host.c import Executor
 from lutlens.host.hwh import ClockError
 from lutlens.host.lutnet import Lutnet, Stage
-from lutlens.host.scores import answers
 from lutlens.host.systemverilog import GenerationError
 from support.networks import random_layers, random_lutnet
 

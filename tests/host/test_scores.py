@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lutlens.host import answers
+from lutlens.board.records import answers
 
 
 @pytest.mark.parametrize(

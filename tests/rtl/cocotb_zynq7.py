@@ -13,9 +13,9 @@ from cocotb.simtime import get_sim_time
 from cocotb.triggers import ClockCycles, ValueChange, with_timeout
 from cocotbext.axi import AxiBurstType, AxiBus, AxiMaster, AxiResp, AxiSlave
 from lutlens.board import registers as reg
+from lutlens.board.records import answers
 from lutlens.host.hwh import BASE_ADDRESS
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers
 from support.networks import oracle_scores, random_lutnet
 
 FRAMES, RESULTS, MEMORY_BYTES = 0x1000, 0x8000, 0x1_0000

@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Event, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
 from lutlens.board import registers as reg
-from lutlens.host.scores import answers
+from lutlens.board.records import answers
 
 FRAME_RING = 0x0001_0FC8  # near the end of a 4 KiB page, so that images lie across pages
 RESULT_RING = 0x0004_0000

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pynq
 from lutlens.board import registers as reg
 from lutlens.board.manifest import record_bytes
+from lutlens.board.records import answers
 from lutlens.host.c import Executor
 from lutlens.host.hwh import ADDRESS_RANGE, BASE_ADDRESS
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers
 
 FRAME_SLOTS, RESULT_SLOTS = 4, 8
 TIMEOUT_S = 60.0

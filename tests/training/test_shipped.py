@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lutlens.board.records import answers
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers
 from lutlens.training import data, recipes
 from lutlens.training.engines import EngineName, open_engine
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lutlens.host.lutnet import Layer, Lutnet, LutnetError, Stage
-    from lutlens.host.scores import answers
 
-__all__ = ["Layer", "Lutnet", "LutnetError", "Stage", "answers"]
+__all__ = ["Layer", "Lutnet", "LutnetError", "Stage"]
 
 
 def __getattr__(name: str) -> Any:
     """Imported when asked for: `lutlens --help` should not have to wait for numpy."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{'scores' if name == 'answers' else 'lutnet'}"), name)
+    return getattr(import_module(f"{__name__}.lutnet"), name)

@@ -1,4 +1,4 @@
-"""From scores to the answer, as `lutlens.board.records` says how, and to the cells of a scan."""
+"""From scores to the cells of a scan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from lutlens.board import scanning
 from lutlens.board.records import answers
-
-__all__ = ["answers", "cells"]
 
 
 def cells(scores: npt.NDArray[np.integer[Any]]) -> scanning.Cells:

@@ -11,8 +11,8 @@ import numpy as np
 from lutlens.board import contrast, scanning, windows
 from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.detection import RegionDetector
+from lutlens.board.records import answers
 from lutlens.board.windows import Detections
-from lutlens.host.scores import answers
 from lutlens.training.augment import ScoreFrame
 from lutlens.training.backgrounds import Background, Grey
 from lutlens.training.crops import Pool

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.host.commands import JsonOption
-from lutlens.host.lutnet import Lutnet
+from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.training import plots
 from lutlens.training.backgrounds import generated, photographs, plain
 from lutlens.training.data import DataSet
@@ -23,6 +23,8 @@ from lutlens.training.number_evaluation import evaluate_numbers
 from lutlens.training.options import (
     BUILD,
     DataOption,
+    EngineOption,
+    LimitOption,
 )
 from lutlens.training.progress import counting_progress
 from lutlens.training.scene_evaluation import SCENES, TEST, SceneSet, evaluate_scenes, finder
@@ -37,13 +39,11 @@ from rich.table import Table
 
 def evaluate(
     lutnet: Annotated[Path, typer.Argument(metavar="F.lutnet", help="The network.")],
-    k: Annotated[int, typer.Option("--k", min=1, max=64, help="Passes: oversampling xK.")] = 1,
-    engine: Annotated[
-        EngineName, typer.Option(help="What executes the network; all give the same scores.")
-    ] = EngineName.torch,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many test images.")
-    ] = None,
+    k: Annotated[
+        int, typer.Option("--k", min=1, max=MAX_PASSES, help="Passes: oversampling xK.")
+    ] = 1,
+    engine: EngineOption = EngineName.torch,
+    limit: LimitOption = None,
     data: DataOption = None,
     scenes: Annotated[
         bool, typer.Option("--scenes", help="Find the digits of composed scenes instead.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from lutlens.host.scores import answers
+from lutlens.board.records import answers
 from lutlens.training.data import Labelled
 from lutlens.training.network import Network
 

@@ -14,7 +14,7 @@ from lutlens.training.datasets import surface
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import ScoresOf
 from lutlens.training.progress import counting_progress
-from lutlens.training.quality import Measured, measure
+from lutlens.training.quality import Measured, explained, measure
 from rich.console import Console
 from rich.table import Table
 
@@ -88,8 +88,7 @@ def ridge_r2(data: DataSet, test: Labelled) -> float:
     known = data.train, data.validation
     ridge = RidgeCV(alphas=np.logspace(-4, 3, 30))
     ridge.fit(flat(*known), np.concatenate([part.labels for part in known]))
-    squared = np.square(ridge.predict(flat(test)).reshape(test.labels.shape) - test.labels).mean()
-    return float(1 - squared / test.labels.var(axis=0, dtype=np.float64).mean())
+    return explained(ridge.predict(flat(test)).reshape(test.labels.shape), test.labels)
 
 
 def _draw(

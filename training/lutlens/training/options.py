@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 import typer
 from lutlens.training.devices import DeviceName
+from lutlens.training.engines import EngineName
 
 BUILD = Path("build")
 """Where results go by default."""
@@ -20,6 +21,12 @@ DataOption = Annotated[
         help="Your own images, a folder or an .npz file, instead of the data set.",
         show_default=False,
     ),
+]
+EngineOption = Annotated[
+    EngineName, typer.Option(help="What executes the network; all give the same scores.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Only the first so many test images.", show_default=False)
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -13,7 +13,7 @@ from lutlens.training import plots
 from lutlens.training.data import Labelled
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import evaluate
-from lutlens.training.options import BUILD, DataOption
+from lutlens.training.options import BUILD, DataOption, EngineOption, LimitOption
 from lutlens.training.test_set import load_for, of_network
 from rich.console import Console
 from rich.table import Table
@@ -23,12 +23,8 @@ def passes(
     lutnets: Annotated[
         list[Path], typer.Argument(metavar="F.lutnet...", help="The networks, on the same data.")
     ],
-    engine: Annotated[
-        EngineName, typer.Option(help="What executes the networks; all give the same scores.")
-    ] = EngineName.c,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many test images.")
-    ] = None,
+    engine: EngineOption = EngineName.c,
+    limit: LimitOption = None,
     data: DataOption = None,
     png: Annotated[Path, typer.Option(metavar="F.png", help="The picture.")] = BUILD / "passes.png",
     json_output: JsonOption = False,

@@ -52,9 +52,14 @@ def measure(
     seconds = time.perf_counter() - start
     numbers = np.concatenate(parts)
     squared = float(np.square(numbers - data.labels, dtype=np.float64).mean())
-    variance = float(data.labels.var(axis=0, dtype=np.float64).mean())
     scale = (255 if values.shape else values.high - values.low) ** 2
-    return Measured(numbers, squared / scale, 1 - squared / variance, seconds)
+    return Measured(numbers, squared / scale, explained(numbers, data.labels), seconds)
+
+
+def explained(numbers: npt.NDArray[Any], right: npt.NDArray[Any]) -> float:
+    """R2, as of `Measured`, of numbers `[n, outputs]`."""
+    squared = np.square(numbers - right, dtype=np.float64).mean()
+    return float(1 - squared / right.var(axis=0, dtype=np.float64).mean())
 
 
 def fitted_range(scores: Scores, labels: npt.NDArray[Any], highest: int) -> tuple[float, float]:

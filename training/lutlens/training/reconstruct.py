@@ -11,12 +11,12 @@ import numpy.typing as npt
 import typer
 from lutlens.host import overlay
 from lutlens.host.commands import JsonOption
-from lutlens.host.lutnet import Lutnet
+from lutlens.host.lutnet import MAX_PASSES, Lutnet
 from lutlens.training import pictures
 from lutlens.training.data import Labelled, UInt8
 from lutlens.training.engines import EngineName, fast_scores, open_engine
 from lutlens.training.evaluate import evaluate
-from lutlens.training.options import BUILD, DataOption
+from lutlens.training.options import BUILD, DataOption, EngineOption, LimitOption
 from lutlens.training.progress import counting_progress
 from lutlens.training.quality import measure
 from lutlens.training.reconstruction import code_shape, split
@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 def reconstruct(
     lutnet: Annotated[Path, typer.Argument(metavar="F.lutnet", help="An auto-encoder.")],
-    k: Annotated[int, typer.Option("--k", min=1, max=64, help="Passes: grey levels.")] = 15,
+    k: Annotated[int, typer.Option("--k", min=1, max=MAX_PASSES, help="Passes: grey levels.")] = 15,
     reader: Annotated[
         Path | None,
         typer.Option(metavar="OVERLAY|G.lutnet", help="A network that is to read the images."),
@@ -43,12 +43,8 @@ def reconstruct(
         Path | None,
         typer.Option(metavar="D.lutnet", help="Write the decoder as a network of its own."),
     ] = None,
-    engine: Annotated[
-        EngineName, typer.Option(help="What executes the network; all give the same scores.")
-    ] = EngineName.c,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many test images.")
-    ] = None,
+    engine: EngineOption = EngineName.c,
+    limit: LimitOption = None,
     data: DataOption = None,
     png: Annotated[
         Path | None,

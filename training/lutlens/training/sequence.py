@@ -10,10 +10,10 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 import typer
+from lutlens.board.records import answers
 from lutlens.host.c import Executor
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import MAX_PASSES, Layer, Lutnet, LutnetError, Stage
-from lutlens.host.scores import answers
 from lutlens.training import plots
 from lutlens.training.options import BUILD, DataOption
 from lutlens.training.test_set import load_for, of_network

@@ -11,10 +11,9 @@ import numpy.typing as npt
 from lutlens.board import registers as reg
 from lutlens.board import scanning
 from lutlens.board.manifest import ScanGeometry
-from lutlens.board.records import FLAG_READ_ERROR, record_dtype
+from lutlens.board.records import FLAG_READ_ERROR, answers, record_dtype
 from lutlens.host.c import Executor
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers
 
 Bytes = npt.NDArray[np.uint8]
 Registers = Mapping[int, int]

@@ -12,9 +12,9 @@ import numpy as np
 from lutlens.board.classifier import Results
 from lutlens.board.hil.reference import BadReference, Reference
 from lutlens.board.manifest import Manifest
+from lutlens.board.records import answers
 from lutlens.host.c import Executor
 from lutlens.host.lutnet import Lutnet
-from lutlens.host.scores import answers
 
 IMAGES_S = 1800.0
 """To read the data set, or download it, or compose its scenes."""
