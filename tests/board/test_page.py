@@ -16,7 +16,14 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    BrowserContext,
+    Page,
+    Route,
+    expect,
+)
 from support.browser import Visit, chromium
 from support.service import wait_for
 from websockets.sync.client import connect
@@ -213,6 +220,21 @@ def test_a_digit_is_picked_by_click_and_by_keyboard(visit: Callable[..., Visit])
     expect(page.locator("#selected-note")).to_have_text("the digit that you picked")
     page.locator("#pause").press("Enter")
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
+
+
+def test_resume_means_resume_while_the_answer_to_pause_is_on_its_way(
+    visit: Callable[..., Visit],
+) -> None:
+    page = visit().page
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/v1/settings", lambda route: held.append((route, route.fetch())), times=1)
+    page.locator("#pause").click()
+    expect(page.locator("#link")).to_have_attribute("data-state", "paused")
+    page.locator("#pause").click()
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    expect(page.locator("#pause")).to_have_attribute("aria-pressed", "false")
 
 
 def test_everything_is_done_by_keyboard(visit: Callable[..., Visit]) -> None:

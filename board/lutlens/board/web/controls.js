@@ -11,6 +11,7 @@ export class Controls extends EventTarget {
     super();
     byId("pause").addEventListener("click", () => {
       const paused = byId("pause").getAttribute("aria-pressed") !== "true";
+      this.#pressed(paused); // at once, like the other controls: a press before the answer undoes this one
       this.#change("PATCH", "settings", { paused });
     });
     byId("source").addEventListener("change", (event) => this.#change("PUT", "source", { name: event.target.value }));
@@ -34,8 +35,7 @@ export class Controls extends EventTarget {
   status({ settings, overlay, source }) {
     if (this.#busy) return;
     const { k, min_margin, paused } = settings;
-    byId("pause").setAttribute("aria-pressed", String(paused));
-    say(byId("pause"), paused ? "Resume" : "Pause");
+    this.#pressed(paused);
     this.#segments(overlay.passes, k);
     if (document.activeElement !== byId("margin")) {
       byId("margin").max = Math.max(40, min_margin);
@@ -44,6 +44,11 @@ export class Controls extends EventTarget {
     }
     if (document.activeElement !== byId("source")) byId("source").value = source.name;
     if (document.activeElement !== byId("overlay")) byId("overlay").value = overlay.name;
+  }
+
+  #pressed(paused) {
+    byId("pause").setAttribute("aria-pressed", String(paused));
+    say(byId("pause"), paused ? "Resume" : "Pause");
   }
 
   #segments(passes, k) {
