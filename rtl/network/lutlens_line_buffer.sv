@@ -1,4 +1,4 @@
-// The earlier rows of a column, one word for every column of a line, in block RAM.
+// The earlier rows of a column, one word for every column of a line, in block RAM or in LUTs.
 //
 // A position (`valid_i`) reads its column's word, which is there one clock later; in that clock the
 // word to put in its place is taken. Columns are numbered by a shift register with feedback, which
@@ -10,7 +10,9 @@
 module lutlens_line_buffer #(
   parameter int unsigned Width   = 1,
   // Positions in a line, at most.
-  parameter int unsigned Columns = 640
+  parameter int unsigned Columns = 640,
+  // "block" or "distributed".
+  parameter RamStyle = "block"
 ) (
   input  logic             aclk,
   input  logic             aresetn,
@@ -52,7 +54,7 @@ module lutlens_line_buffer #(
   logic                   feedback;
   logic                   valid_q;
 
-  (* ram_style = "block" *)
+  (* ram_style = RamStyle *)
   logic [Width-1:0] memory[2**AddressBits];
 
   assign feedback = ^(address_q & Taps[AddressBits-1:0]) ^

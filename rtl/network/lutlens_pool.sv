@@ -15,6 +15,8 @@ module lutlens_pool #(
   parameter  int unsigned PhaseY   = 0,
   // Beats of pooled positions in a line, at most.
   parameter  int unsigned Columns  = 320,
+  // Of the line buffer.
+  parameter               RamStyle = "block",
   localparam int unsigned LanesOut = (Lanes > PoolX) ? Lanes / PoolX : 1
 ) (
   input  logic                              aclk,
@@ -123,7 +125,8 @@ module lutlens_pool #(
 
     lutlens_line_buffer #(
       .Width  (LanesOut * Channels),
-      .Columns(Columns)
+      .Columns(Columns),
+      .RamStyle(RamStyle)
     ) u_line_buffer (
       .aclk,
       .aresetn,

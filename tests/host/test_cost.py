@@ -58,6 +58,13 @@ def test_pixels_a_clock_cost_nodes() -> None:
     assert four.lut > one.lut + 36
 
 
+def test_short_lines_in_luts() -> None:
+    lines = [estimate(SMALL, Build(28, lut_ram_beats=beats)) for beats in (0, 14, 28)]
+    assert lines[0].bram36 > lines[1].bram36 > lines[2].bram36 == 0
+    assert lines[0].lut < lines[1].lut < lines[2].lut
+    assert estimate(SMALL, Build(640, lut_ram_beats=64)) == estimate(SMALL, Build(640))
+
+
 def test_an_untrained_network_has_the_shape() -> None:
     assert Shape.of(untrained(SMALL)) == SMALL
 

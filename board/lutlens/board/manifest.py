@@ -70,6 +70,7 @@ class Geometry(StrictModel):
     pixels_per_clock: that the network takes.
     scan: of a core that scans frames; None for one that takes single images (batch mode).
     cores: to which images are dealt out in turn.
+    lut_ram_beats: the network's memories of lines are in LUTs if a line has at most so many beats, else in block RAM.
     values: what scores stand for where outputs are numbers, whose names `classes` are then.
     """
 
@@ -88,6 +89,7 @@ class Geometry(StrictModel):
     pixels_per_clock: PixelsPerClock = 1
     scan: ScanGeometry | None = None
     cores: Cores = 1
+    lut_ram_beats: Annotated[int, Field(ge=0, le=64)] = 0
     values: Values | None = None
 
     @property

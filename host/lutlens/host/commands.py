@@ -53,6 +53,16 @@ def generate(
         int,
         typer.Option(metavar="1|2|4", help="Cores to which single images are dealt out in turn."),
     ] = 1,
+    lut_ram_beats: Annotated[
+        int,
+        typer.Option(
+            metavar="BEATS",
+            min=0,
+            max=64,
+            help="Keep the network's memories of lines in LUTs, not in block RAM, where a line has at most "
+            "so many beats.",
+        ),
+    ] = 0,
     description: Annotated[
         str, typer.Option(metavar="TEXT", help="One sentence for the model card.")
     ] = "",
@@ -80,6 +90,7 @@ def generate(
         pixels_per_clock=pixels_per_clock,
         scan=scan,
         cores=cores,
+        lut_ram_beats=lut_ram_beats,
         description=description,
     )
     if json_output:

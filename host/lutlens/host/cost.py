@@ -103,7 +103,9 @@ def layout(shape: Shape, build: Build) -> NetworkModule:
         raise GenerationError("scan: the cost model is of cores for single images")
     netlist = Netlist.from_lutnet(untrained(shape))
     validate(netlist, 0, build.max_width, build.pixels_per_clock)
-    return NetworkModule(netlist, 0, build.max_width, build.pixels_per_clock)
+    return NetworkModule(
+        netlist, 0, build.max_width, build.pixels_per_clock, build.lut_ram_beats
+    )
 
 
 def parts(module: NetworkModule) -> tuple[int, tuple[int, int, int]]:
@@ -125,6 +127,7 @@ def _known(module: NetworkModule) -> int:
         luts += stage.strided_lanes * len(stage.netlist.nodes)
         if stage.pooled:
             luts += stage.output_lanes * stage.nodes.output_bits
+        luts += sum(_lut_ram(*memory) for memory in stage.memories if stage.in_luts(memory[1]))
     selections = -(-(module.beats - 1) // 3)
     width = module.netlist.bits_per_class
     luts += module.units * (selections * width + module.tree.luts)
@@ -155,9 +158,7 @@ def _power_of_two(number: int) -> int:
 def _bram36(module: NetworkModule) -> float:
     halves = 0
     for stage in module.stages:
-        halves += _bram18(stage.word_bits, stage.line_beats)
-        if stage.pooled and stage.netlist.pool[0] > 1:
-            halves += _bram18(stage.output_lanes * stage.nodes.output_bits, stage.pooled_line_beats)
+        halves += sum(_bram18(*memory) for memory in stage.memories if not stage.in_luts(memory[1]))
     for section in module.sections:
         if section.queue is not None:
             # Beside the positions of a beat, whether there are any, and the ends of line and frame.

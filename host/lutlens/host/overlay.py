@@ -60,6 +60,7 @@ def generate(
     pixels_per_clock: int = 1,
     scan: bool = False,
     cores: int = 1,
+    lut_ram_beats: int = 0,
     description: str = "",
 ) -> Manifest:
     """Make an overlay directory of a lutnet. The same lutnet and tools give the same bytes.
@@ -71,6 +72,7 @@ def generate(
     pixels_per_clock: that the network takes: 1, 2, 4 or 8.
     scan: whole frames instead of single images.
     cores: to which single images are dealt out in turn: 1, 2 or 4.
+    lut_ram_beats: a network's memories of lines are in LUTs if a line has at most so many beats, 0 to 64.
     description: one sentence for the model card.
 
     Raises LutnetError, OverlayError, GenerationError of `lutlens.host.systemverilog` for a network
@@ -122,6 +124,7 @@ def generate(
             pixels_per_clock=cast(PixelsPerClock, pixels_per_clock),
             scan=scanned,
             cores=cast(Cores, cores),
+            lut_ram_beats=lut_ram_beats,
             values=lutnet.values,
         ),
         thresholds={k: levels.tolist() for k, levels in sorted(lutnet.thresholds.items())},

@@ -43,12 +43,14 @@ class Build:
     max_width: columns of the widest frame.
     scan: None for batch mode.
     cores: to which images are dealt out in turn; batch mode only.
+    lut_ram_beats: a network's memories of lines are in LUTs if a line has at most so many beats.
     """
 
     max_width: int = DEFAULT_MAX_WIDTH
     pixels_per_clock: int = 1
     scan: Scan | None = None
     cores: int = 1
+    lut_ram_beats: int = 0
 
     @property
     def core(self) -> str:
@@ -69,6 +71,7 @@ class Build:
             geometry.pixels_per_clock,
             Scan(scan.max_positions, scan.max_windows) if scan else None,
             geometry.cores,
+            geometry.lut_ram_beats,
         )
 
 
@@ -93,6 +96,7 @@ def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
         build_id=lutnet.build_id,
         max_width=build.max_width,
         pixels_per_clock=build.pixels_per_clock,
+        lut_ram_beats=build.lut_ram_beats,
     )
 
 

@@ -22,6 +22,7 @@ def generate(
     build_id: int,
     max_width: int = DEFAULT_MAX_WIDTH,
     pixels_per_clock: int = 1,
+    lut_ram_beats: int = 0,
 ) -> dict[str, str]:
     """Package `lutlens_network_pkg` and module `lutlens_network` with what only this network has.
 
@@ -29,11 +30,12 @@ def generate(
     build_id: of the lutnet, 64 bits.
     max_width: columns of the widest frame.
     pixels_per_clock: 1, 2, 4 or 8 horizontal neighbours; a frame's width is a multiple of it.
+    lut_ram_beats: memories of lines are in LUTs if a line has at most so many beats, else in block RAM.
 
     Returns file name to text, packages before their users. Raises GenerationError.
     """
     validate(netlist, build_id, max_width, pixels_per_clock)
-    return NetworkModule(netlist, build_id, max_width, pixels_per_clock).render()
+    return NetworkModule(netlist, build_id, max_width, pixels_per_clock, lut_ram_beats).render()
 
 
 def sources(
@@ -42,10 +44,15 @@ def sources(
     build_id: int,
     max_width: int = DEFAULT_MAX_WIDTH,
     pixels_per_clock: int = 1,
+    lut_ram_beats: int = 0,
 ) -> dict[str, str]:
     """All of the network core: what `generate` gives, and the modules that every network uses."""
     generated = generate(
-        netlist, build_id=build_id, max_width=max_width, pixels_per_clock=pixels_per_clock
+        netlist,
+        build_id=build_id,
+        max_width=max_width,
+        pixels_per_clock=pixels_per_clock,
+        lut_ram_beats=lut_ram_beats,
     )
     common = sorted((RTL_DIRECTORY / "network").glob("*.sv"))
     # The package, which comes first, stays first.

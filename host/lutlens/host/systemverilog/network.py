@@ -20,6 +20,7 @@ class NetworkModule:
     build_id: int
     max_width: int
     pixels_per_clock: int = 1
+    lut_ram_beats: int = 0
 
     def render(self) -> dict[str, str]:
         """File name to text, packages before their users."""
@@ -35,7 +36,9 @@ class NetworkModule:
 
     @cached_property
     def sections(self) -> list[Section]:
-        return Planner(self.netlist, self.max_width, self.pixels_per_clock).sections()
+        return Planner(
+            self.netlist, self.max_width, self.pixels_per_clock, self.lut_ram_beats
+        ).sections()
 
     @property
     def stages(self) -> list[StageModule]:

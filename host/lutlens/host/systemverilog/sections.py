@@ -80,6 +80,7 @@ class Planner:
     netlist: Netlist
     max_width: int
     pixels_per_clock: int
+    lut_ram_beats: int
 
     # ------------------------------------------------------------------ rates
 
@@ -159,7 +160,7 @@ class Planner:
                 stages = []
                 grid = grid.as_stream()
                 line_beats = self._line_beats(grid, lanes)
-            stages.append(StageModule(i, netlist, grid, lanes, i == last))
+            stages.append(StageModule(i, netlist, grid, lanes, i == last, self.lut_ram_beats))
             if stages[-1].recurrent:
                 pace = max(
                     pace, -(-stages[-1].loop // _beats_apart(stages[-1], source, line_beats))

@@ -37,6 +37,7 @@ class StageModule:
     grid: of the stage's input positions.
     lanes: input positions that come at once.
     last: the last stage withholds the positions that are garbage.
+    lut_ram_beats: memories of lines are in LUTs if a line has at most so many beats.
     """
 
     index: int
@@ -44,6 +45,7 @@ class StageModule:
     grid: Grid
     lanes: int
     last: bool
+    lut_ram_beats: int
 
     def render(self) -> dict[str, str]:
         """File name to text."""
@@ -166,6 +168,22 @@ class StageModule:
     def line_beats(self) -> int:
         """Beats of the longest line."""
         return -(-self.grid.x.count // self.lanes)
+
+    @property
+    def memories(self) -> list[tuple[int, int]]:
+        """Width and words of the line buffer, and of the pool's."""
+        memories = [(self.word_bits, self.line_beats)]
+        if self.pooled and self.netlist.pool[0] > 1:
+            memories.append((self.output_lanes * self.nodes.output_bits, self.pooled_line_beats))
+        return memories
+
+    def in_luts(self, words: int) -> bool:
+        """Whether a memory of so many words is in LUTs."""
+        return words <= self.lut_ram_beats
+
+    def ram_style(self, words: int) -> str:
+        """Such a memory's last parameter."""
+        return ',\n    .RamStyle("distributed")' if self.in_luts(words) else ""
 
     @property
     def pooled_line_beats(self) -> int:
