@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,7 +23,7 @@ from lutlens.host.lutnet import LutnetError
 from lutlens.training import data, recipes
 from lutlens.training.budget import BudgetError, asked, fit
 from lutlens.training.data import DataError, DataSet, Labelled
-from lutlens.training.datasets import surface
+from lutlens.training.datasets import housing, surface, variables
 from lutlens.training.layers import LutLayer
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.network import Network, StageSpec
@@ -44,7 +48,7 @@ PLANE = RegressionRecipe(
     name="plane",
     description="of two variables, for tests",
     data="surface",
-    input_shape=(2, surface.PARTS, 1),
+    input_shape=(2, variables.PARTS, 1),
     encoder_bits=2,
     jitter_per_pixel=False,
     bits_per_class=48,
@@ -255,8 +259,40 @@ def test_data_sets_of_numbers() -> None:
     assert patients.image_shape == (1, 10, 1)
     assert 0.3 < ridge_r2(patients, patients.test) < 0.8
     assert surface.peaks(np.array(0.0), np.array(0.0)) == pytest.approx(0.98101184)
-    grid = surface.image(np.array([[0.0, 1.0], [0.125, 0.5]]))
+    grid = variables.image(np.array([[0.0, 1.0], [0.125, 0.5]]))
     assert grid.tolist() == [[[0] * 4, [255] * 4], [[128, 0, 0, 0], [255, 255, 0, 0]]]
+
+
+def test_houses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of the same form, whose houses cost what people earn there."""
+    random = np.random.default_rng(0)
+    table = random.integers(1, 50, (700, housing.COLUMNS)).astype(float)
+    table[:, -1] = 9000 * table[:, -2]
+    path = tmp_path / housing.FOLDER / housing.ARCHIVE
+    path.parent.mkdir()
+    monkeypatch.setenv("LUTLENS_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="8 columns, must be 9"):
+        housing.read(packed(path, table[:, :-1]))
+    houses = housing.read(packed(path, table))
+    assert [len(p) for p in (houses.train, houses.validation, houses.test)] == [540, 60, 100]
+    assert houses.image_shape == (8, variables.PARTS, 1)
+    assert ridge_r2(houses, houses.test) > 0.99
+    earned = houses.train.images[:, 7].sum(axis=1, dtype=int)
+    assert np.corrcoef(earned, houses.train.labels[:, 0])[0, 1] > 0.99
+    with pytest.raises(DataError, match="not California housing's file"):
+        data.load(name="housing")
+    monkeypatch.setattr(housing, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    assert data.load(name="housing").sha256 == houses.sha256
+
+
+def packed(path: Path, table: npt.NDArray[np.float64]) -> Path:
+    text = io.BytesIO()
+    np.savetxt(text, table, delimiter=",")
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo(housing.MEMBER)
+        member.size = text.tell()
+        archive.addfile(member, io.BytesIO(text.getvalue()))
+    return path
 
 
 def test_labels_have_to_fit_their_values(bars: DataSet) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lutlens.host.lutnet import Lutnet
 from lutlens.training import pictures
 from lutlens.training.data import DataSet, Labelled
-from lutlens.training.datasets import surface
+from lutlens.training.datasets import surface, variables
 from lutlens.training.engines import EngineName, open_engine
 from lutlens.training.evaluate import ScoresOf
 from lutlens.training.progress import counting_progress
@@ -111,7 +111,7 @@ def _draw(
         x, y = np.meshgrid(along, along)
         points = np.stack([x.ravel(), y.ravel()], axis=1)
         right = surface.peaks(6.0 * x - 3, 6.0 * y - 3)
-        grid = Labelled(surface.image(points), right.reshape(-1, 1))
+        grid = Labelled(variables.image(points), right.reshape(-1, 1))
         fitted = measure(
             scores_of, grid, net.thresholds_for(k), net.values, net.bits_per_class
         ).numbers.reshape(GRID, GRID)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lutlens.training.data import DataError, DataSet
-from lutlens.training.datasets import cifar10, diabetes, fashion_mnist, mnist, surface
+from lutlens.training.datasets import cifar10, diabetes, fashion_mnist, housing, mnist, surface
 from rich.console import Console
 
 
@@ -27,9 +27,10 @@ DATA_SETS = {
     "fashion-mnist": Registered(fashion_mnist.load, fashion_mnist.CLASSES),
     "cifar10": Registered(cifar10.load, cifar10.CLASSES),
     "diabetes": Registered(diabetes.load, diabetes.NAMES),
+    "housing": Registered(housing.load, housing.NAMES),
     "surface": Registered(surface.load, surface.NAMES),
 }
-OF_NUMBERS = ("diabetes", "surface")
+OF_NUMBERS = ("diabetes", "housing", "surface")
 
 
 def load(name: str, console: Console | None = None) -> DataSet:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from lutlens.board.values import Values
-from lutlens.training.data import DataSet, Labelled, UInt8, assemble
+from lutlens.training.data import DataSet, Labelled, assemble
+from lutlens.training.datasets.variables import image
 from rich.console import Console
 
 NAMES = ("z",)
 RANGE = Values(low=-7.0, high=9.0)
-PARTS = 4
 SAMPLES = 20000, 4000
 _SEED = 20190908
 
@@ -28,16 +28,8 @@ def peaks(x: Floats, y: Floats) -> Floats:
     return hills - np.exp(-((x + 1) ** 2) - y**2) / 3
 
 
-def image(shares: Floats) -> UInt8:
-    """Points `[n, 2]`, 0 to 1 from -3 to 3, as images uint8 `[n, 2, PARTS]`: a row a variable, whose range is cut into
-    parts. A pixel tells of a part: 0 below it, 255 above, and in it how far.
-    """
-    parts = PARTS * shares[:, :, None] - np.arange(PARTS)
-    return (255 * np.clip(parts, 0, 1)).round().astype(np.uint8)
-
-
 def load(console: Console) -> DataSet:
-    """18,000 points for training, 2,000 for validation and 4,000 for test, uniformly at random."""
+    """18,000 points for training, 2,000 for validation and 4,000 for test, uniformly at random from -3 to 3."""
     random = np.random.default_rng(_SEED)
 
     def part(count: int) -> Labelled:
