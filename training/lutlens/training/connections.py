@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from lutlens.training.nodes import Wiring
 from torch import Tensor, nn
@@ -33,12 +35,50 @@ def random_connections(
     return connections
 
 
+@dataclass(frozen=True)
+class Neighbourhood:
+    """What is near in a layer's input, a map whose positions have some channels each.
+
+    reach: standard deviation of the distance along each axis, in positions. Behind the map's border is its mirror
+        image.
+    """
+
+    height: int
+    width: int
+    channels: int
+    reach: float
+
+    def begin(self, nodes: int, fan_in: int, generator: torch.Generator | None) -> Tensor:
+        """int32 `[nodes, fan_in]`: inputs near a place of the node's own. The places are all about equally often
+        some node's.
+        """
+        places = random_connections(self.height * self.width, nodes, 1, generator)
+        return self.near(places.expand(nodes, fan_in) * self.channels, generator)
+
+    def near(self, inputs: Tensor, generator: torch.Generator | None) -> Tensor:
+        """int32, of the shape of `inputs`: for each input another one, of any channel."""
+        y, x = self._away((2, *inputs.shape), generator).to(inputs.device)
+        places = inputs.long() // self.channels
+        y = _mirrored(places // self.width + y, self.height)
+        x = _mirrored(places % self.width + x, self.width)
+        channel = torch.randint(self.channels, inputs.shape, generator=generator).to(inputs.device)
+        return ((y * self.width + x) * self.channels + channel).to(torch.int32)
+
+    def _away(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
+        return (self.reach * torch.randn(shape, generator=generator)).round().long()
+
+
+def _mirrored(at: Tensor, length: int) -> Tensor:
+    at = at % (2 * length)
+    return torch.minimum(at, 2 * length - 1 - at)
+
+
 def _rows(index: Tensor, row_of: Tensor | None) -> Tensor:
     return index if row_of is None else row_of[index.long()]
 
 
 class FixedConnections(nn.Module):
-    """Connections drawn once.
+    """Connections drawn once, from all inputs or, of every node, from a neighbourhood.
 
     index: int32 `[nodes, fan_in]`, a buffer.
     """
@@ -51,10 +91,14 @@ class FixedConnections(nn.Module):
         nodes: int,
         fan_in: int,
         generator: torch.Generator | None = None,
+        neighbourhood: Neighbourhood | None = None,
     ) -> None:
         super().__init__()
         self.in_features = in_features
-        index = random_connections(in_features, nodes, fan_in, generator)
+        if neighbourhood:
+            index = neighbourhood.begin(nodes, fan_in, generator)
+        else:
+            index = random_connections(in_features, nodes, fan_in, generator)
         self.register_buffer("index", index)
         self._last: tuple[Tensor, int, int, Tensor | None, Tensor] | None = None
 
@@ -92,12 +136,18 @@ class LearnedConnections(nn.Module):
         nodes: int,
         fan_in: int,
         generator: torch.Generator | None = None,
+        neighbourhood: Neighbourhood | None = None,
     ) -> None:
         super().__init__()
-        self.in_features = in_features
+        self.in_features, self.neighbourhood = in_features, neighbourhood
         shape = (nodes, fan_in, CANDIDATES)
-        candidates = torch.randint(in_features, shape, generator=generator, dtype=torch.int32)
-        candidates[:, :, 0] = random_connections(in_features, nodes, fan_in, generator)
+        if neighbourhood:
+            first = neighbourhood.begin(nodes, fan_in, generator)
+            candidates = neighbourhood.near(first[:, :1, None].expand(shape), generator)
+        else:
+            candidates = torch.randint(in_features, shape, generator=generator, dtype=torch.int32)
+            first = random_connections(in_features, nodes, fan_in, generator)
+        candidates[:, :, 0] = first
         self.register_buffer("candidates", candidates)
         scores = _SCORE_SPREAD * torch.rand(shape, generator=generator)
         scores[:, :, 0] = _SCORE_SPREAD
@@ -124,16 +174,15 @@ class LearnedConnections(nn.Module):
         optimizer: torch.optim.Optimizer | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Replace the worst quarter of every pin's candidates by new ones, drawn at random.
+        """Replace the worst quarter of every pin's candidates by new ones, drawn at random; with a neighbourhood, from
+        that of any input that the node reads.
 
         A new candidate starts with the median score of its pin, and with a clean slate in the
         optimizer's running averages.
         """
         count = int(CANDIDATES * REDRAWN)
         worst = self.scores.topk(count, dim=2, largest=False).indices
-        drawn = torch.randint(
-            self.in_features, worst.shape, generator=generator, dtype=torch.int32
-        ).to(worst.device)
+        drawn = self._draw(worst.shape, generator).to(worst.device)
         self.candidates.scatter_(2, worst, drawn)
         median = self.scores.median(dim=2, keepdim=True).values
         self.scores.scatter_(2, worst, median.expand_as(worst))
@@ -141,6 +190,15 @@ class LearnedConnections(nn.Module):
         for value in state.values():
             if isinstance(value, Tensor) and value.shape == self.scores.shape:
                 value.scatter_(2, worst, 0.0)
+
+    def _draw(self, shape: torch.Size, generator: torch.Generator | None) -> Tensor:
+        """int32 `[nodes, fan_in, n]`."""
+        if self.neighbourhood is None:
+            return torch.randint(self.in_features, shape, generator=generator, dtype=torch.int32)
+        nodes, fan_in, _ = shape
+        pins = torch.randint(fan_in, shape, generator=generator).view(nodes, -1)
+        read = self.index.gather(1, pins.to(self.index.device)).view(shape)
+        return self.neighbourhood.near(read, generator)
 
 
 Connections = FixedConnections | LearnedConnections

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from lutlens.training.connections import Connections, FixedConnections, LearnedConnections
+from lutlens.training.connections import (
+    Connections,
+    FixedConnections,
+    LearnedConnections,
+    Neighbourhood,
+)
 from lutlens.training.nodes import NODE_MODELS, NodeModelName
 from lutlens.training.program import LayerStep, run
 from torch import Tensor, nn
@@ -25,6 +30,7 @@ class LutLayer(nn.Module):
     nodes: output bits.
     fan_in: inputs of a node, 1 to 6.
     connections: "fixed" or "learned".
+    neighbourhood: in which the inputs of a node lie; None: anywhere.
     model: "lookup" (inputs 0.0 or 1.0), "lookup-raw" (the same, tables not smoothed), or
         "multilinear" (inputs are probabilities).
     generator: draws connections and first tables.
@@ -40,6 +46,7 @@ class LutLayer(nn.Module):
         fan_in: int = 6,
         *,
         connections: ConnectionsName = "fixed",
+        neighbourhood: Neighbourhood | None = None,
         model: NodeModelName = "lookup",
         generator: torch.Generator | None = None,
     ) -> None:
@@ -49,7 +56,7 @@ class LutLayer(nn.Module):
         self.in_features, self.nodes, self.fan_in = in_features, nodes, fan_in
         self.model = NODE_MODELS[model]
         self.connections: Connections = _CONNECTIONS[connections](
-            in_features, nodes, fan_in, generator
+            in_features, nodes, fan_in, generator, neighbourhood
         )
         self.tables = nn.Parameter(self.model.initial_tables(nodes, fan_in, generator))
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from lutlens.board.values import Values
 from lutlens.host import lutnet
-from lutlens.training.connections import FixedConnections, LearnedConnections
+from lutlens.training.connections import FixedConnections, LearnedConnections, Neighbourhood
 from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.program import Step, run
@@ -34,6 +34,8 @@ class LayerSpec(_Spec):
     smooth: whether a network of "lookup" nodes smooths this layer's tables. Layers deep below the
         output need it; the last one is better without.
     rate: share of the schedule's learning rate that its tables learn at.
+    reach: of a stage's first layer: how far apart in the window the inputs of a node lie, see `Neighbourhood`. None:
+        anywhere.
 
     Where it is validated, a number stands for a layer of so many nodes.
     """
@@ -43,6 +45,7 @@ class LayerSpec(_Spec):
     connections: ConnectionsName = "fixed"
     smooth: bool = True
     rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    reach: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +67,14 @@ class StageSpec(_Spec):
     pool: tuple[Positive, Positive] = (1, 1)
     recurrent: bool = False
     last_row: bool = False
+
+    @model_validator(mode="after")
+    def _reach_has_a_meaning(self) -> StageSpec:
+        if any(layer.reach for layer in self.layers[1:]):
+            raise ValueError("layers: reach is for a stage's first layer, others read nodes")
+        if self.layers[0].reach and (self.recurrent or self.last_row):
+            raise ValueError("layers.0.reach: not where a state or a single row is read")
+        return self
 
 
 class NetworkSpec(_Spec):
@@ -345,6 +356,9 @@ def _make_stage(
                 layer.nodes,
                 layer.fan_in,
                 connections=layer.connections,
+                neighbourhood=Neighbourhood(*window, channels, layer.reach)
+                if layer.reach
+                else None,
                 model=model if layer.smooth or model != "lookup" else "lookup-raw",
                 generator=generator,
             )

@@ -59,6 +59,7 @@ class Recipe(BaseModel):
     bits_per_class: bits counted for each class: the last stage is one layer of so many nodes for
         each class of the data, reading the whole map.
     last_connections: whether that layer learns its connections.
+    last_reach: how far apart the inputs of its nodes lie; None: anywhere.
     model: what nodes compute while they are trained, see `lutlens.training.nodes`.
     passes: the K for which thresholds are chosen and accuracy is measured.
     """
@@ -74,6 +75,7 @@ class Recipe(BaseModel):
     stages: tuple[StageSpec, ...] = ()
     bits_per_class: Annotated[int, Field(ge=1)]
     last_connections: ConnectionsName = "learned"
+    last_reach: Annotated[float, Field(gt=0)] | None = None
     model: NodeModelName = "lookup"
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
@@ -112,7 +114,10 @@ class Recipe(BaseModel):
     def last_layer(self, classes: int) -> LayerSpec:
         """The layer whose bits are counted."""
         return LayerSpec(
-            nodes=classes * self.bits_per_class, connections=self.last_connections, smooth=False
+            nodes=classes * self.bits_per_class,
+            connections=self.last_connections,
+            smooth=False,
+            reach=self.last_reach,
         )
 
     def prepare(self, data: DataSet) -> DataSet:
