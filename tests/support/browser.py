@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=30_000)  # what takes moments takes seconds on a busy machine
 
 
 @contextmanager
@@ -34,7 +35,7 @@ class Visit:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda opened: self.requests.append(opened.url))
         self.page.goto(url)
-        expect(self.page.locator("#link")).to_have_attribute("data-state", "live", timeout=20_000)
+        expect(self.page.locator("#link")).to_have_attribute("data-state", "live")
         expect(self.page.locator("#veil")).to_be_hidden(timeout=20_000)
 
     def _console(self, message: Any) -> None:
