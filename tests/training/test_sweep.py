@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 import torch
+from lutlens.board.manifest import MANIFEST_NAME, Manifest
 from lutlens.host.cost import Shape, estimate
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.rtl import Build
@@ -18,7 +20,13 @@ from lutlens.training.recipes import recipe
 from lutlens.training.sweeps import study as studies
 from lutlens.training.sweeps import trial as trials
 from lutlens.training.sweeps.command import sweep
-from lutlens.training.sweeps.frontier import Point, on_frontier
+from lutlens.training.sweeps.frontier import (
+    FrontierError,
+    Point,
+    measure,
+    of_overlay,
+    on_frontier,
+)
 from lutlens.training.sweeps.study import (
     CURVE,
     FOLDER,
@@ -31,6 +39,7 @@ from optuna.trial import TrialState, create_trial
 from support.pictures import easy_images
 
 LUTS = (300, 420)
+OVERLAYS = Path(__file__).parents[2] / "overlays"
 
 
 @pytest.fixture
@@ -167,6 +176,33 @@ def test_frontier() -> None:
         )
     ]
     assert [point.trial for point in on_frontier(points)] == [1, 2, 5]
+
+
+def test_overlays_beside_a_sweep(images: Path, tmp_path: Path) -> None:
+    folder = OVERLAYS / "digits-1460"
+    manifest = Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
+    told, resources = manifest.provenance, manifest.resources
+    assert resources is not None
+    own = data_sets.load(images)
+    mnist = replace(own, sha256=told["data_sha256"])
+    point = of_overlay(folder, 15, mnist)
+    assert (point.lut, point.bram36) == (resources.core.lut, resources.core.bram36)
+    assert point.validation_accuracy == told["validation_accuracy"]["15"]
+    assert point.test_accuracy == told["accuracy"]["15"]
+    assert measure([point], tmp_path, mnist) == [point]
+    unsynthesised = tmp_path / "plain"
+    unsynthesised.mkdir()
+    plain = manifest.model_copy(update={"resources": None})
+    (unsynthesised / MANIFEST_NAME).write_text(plain.model_dump_json())
+    for path, k, data, message in (
+        (folder, 15, own, "trained on others than"),
+        (OVERLAYS / "digits-scan", 15, mnist, "not of single images"),
+        (folder, 2, mnist, "knows nothing of K = 2"),
+        (unsynthesised, 15, mnist, "plain: not synthesised, `lutlens synth"),
+        (tmp_path, 15, mnist, "not an overlay"),
+    ):
+        with pytest.raises(FrontierError, match=message):
+            of_overlay(path, k, data)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nodatabase://here/x", "sqlite:////proc/no/where.db"])

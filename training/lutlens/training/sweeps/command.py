@@ -74,6 +74,15 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            metavar="OVERLAY",
+            help="Draw this one's network, too, which was trained otherwise: longer, for instance. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     data: DataOption = None,
     seed: SeedOption = 1,
     threads: ThreadsOption = None,
@@ -95,7 +104,7 @@ def sweep(
 
         lutlens sweep digits --trials 20 --epochs 10
         lutlens sweep digits --storage postgresql://host/sweeps --seed 2
-        lutlens sweep digits --trials 0 --json
+        lutlens sweep digits --trials 0 --with overlays/digits --with overlays/digits-1460
     """
     epochs, minutes = length(epochs, minutes, DEFAULT_EPOCHS)
     least, most = luts
@@ -133,8 +142,9 @@ def sweep(
         folder=folder,
         device=device_of(device),
     )
+    others = [frontier.of_overlay(overlay, k, images) for overlay in beside or ()]
     finished = _work(shared, job, trials, console)
-    networks = frontier.points(shared, k)
+    networks = sorted([*frontier.points(shared, k), *others], key=lambda point: point.lut)
     best = frontier.on_frontier(networks)
     with console.status("") as status:
         best = frontier.measure(best, folder, images, report=status.update)

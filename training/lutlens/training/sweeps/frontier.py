@@ -9,24 +9,30 @@ from pathlib import Path
 
 import optuna
 from lutlens.board.files import write_atomically
+from lutlens.board.manifest import MANIFEST_NAME, Manifest
 from lutlens.host.lutnet import Lutnet
 from lutlens.training.data import DataSet
 from lutlens.training.engines import fast_scores
 from lutlens.training.evaluate import evaluate
 from lutlens.training.sweeps.study import BRAM36, LUTNET
 from optuna.trial import TrialState
+from pydantic import ValidationError
 
 FRONTIER = "frontier.json"
+
+
+class FrontierError(ValueError):
+    """An overlay that cannot be drawn beside the networks of a sweep."""
 
 
 @dataclass(frozen=True)
 class Point:
     """A network: accuracies at K; `test_accuracy` of networks on the frontier only.
 
-    lut, bram36: of the whole core, synthesised.
+    trial: None if it is an overlay's. lut, bram36: of the whole core, synthesised.
     """
 
-    trial: int
+    trial: int | None
     lutnet: str
     k: int
     lut: int
@@ -86,6 +92,26 @@ def points(study: optuna.Study, k: int) -> list[Point]:
     return sorted(found, key=lambda point: (point.lut, -point.validation_accuracy))
 
 
+def of_overlay(folder: Path, k: int, data: DataSet) -> Point:
+    """A network that was trained otherwise, on the same data. Raises FrontierError."""
+    try:
+        manifest = Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise FrontierError(f"{folder}: not an overlay ({error})") from error
+    told, resources = manifest.provenance, manifest.resources
+    if manifest.geometry.scan or told.get("data_sha256") != data.sha256:
+        raise FrontierError(
+            f"{folder}: not of single images, or trained on others than {data.name}"
+        )
+    if resources is None:
+        raise FrontierError(f"{folder}: not synthesised, `lutlens synth {folder} --update` does it")
+    validation, test = (told[key].get(str(k)) for key in ("validation_accuracy", "accuracy"))
+    if validation is None or test is None:
+        raise FrontierError(f"{folder}: knows nothing of K = {k}")
+    core = resources.core
+    return Point(None, manifest.name, k, core.lut, core.bram36, validation, test)
+
+
 def on_frontier(networks: Sequence[Point]) -> list[Point]:
     """Those that are more accurate on validation images than all with as many LUTs or fewer."""
     best, kept = -1.0, []
@@ -102,8 +128,8 @@ def measure(
     data: DataSet,
     report: Callable[[str], None] = lambda text: None,
 ) -> list[Point]:
-    """The same with their accuracy on test images, which `folder` remembers. Lutnets that lie on
-    another machine are left unmeasured."""
+    """The same with their accuracy on test images, which `folder` remembers. Overlays know theirs; lutnets that lie
+    on another machine are left unmeasured."""
     remembered = folder / FRONTIER
     known: dict[str, float] = {}
     if remembered.exists():
@@ -111,7 +137,7 @@ def measure(
     measured = []
     for point in frontier:
         path = folder / point.lutnet
-        accuracy = known.get(point.lutnet)
+        accuracy = point.test_accuracy or known.get(point.lutnet)
         if accuracy is None and path.exists():
             report(f"{path}: measuring on test images")
             net = Lutnet.load(path)
