@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,8 @@ def digits_lutnet(seed: int, *, encoder_bits: int = 1, degenerate: float = 0.0) 
         stage(3, 50, [200, 60], pool=2),
         stage(4, 60, [480]),
     ]
-    return _lutnet(rng, (28, 28, 1), encoder_bits, stages, classes=10)
+    net = _lutnet(rng, (28, 28, 1), encoder_bits, stages, classes=10)
+    return replace(net, classes=tuple("0123456789"))
 
 
 def random_layers(

@@ -30,6 +30,7 @@ from lutlens.board.sources.synthetic import SyntheticSpec
 from lutlens.host import overlay
 from lutlens.host.devices import open_device
 from starlette.testclient import TestClient
+from support.colours import colours_lutnet
 from support.networks import digits_lutnet
 from support.squares import SquaresSpec, squares_lutnet
 
@@ -127,6 +128,15 @@ class Desk:
             patch.setattr(contrast, "normalise", lambda grey: grey)
             with cls._around(folder, SCANNED, start=start) as desk:
                 yield desk
+
+    @classmethod
+    @contextmanager
+    def open_pictures(cls, folder: Path, *, start: bool = True) -> Iterator[Desk]:
+        """The same with an overlay that tells the colours of pictures."""
+        colours_lutnet().save(folder / "colours.lutnet")
+        overlay.generate(folder / "colours.lutnet", folder / NAMES[0])
+        with cls._around(folder, SOURCES, start=start) as desk:
+            yield desk
 
     @classmethod
     @contextmanager

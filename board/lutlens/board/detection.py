@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from lutlens.board import contrast, regions, scanning
+from lutlens.board import contrast, pictures, regions, scanning
 from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.sources.base import Box
 
@@ -17,12 +17,12 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A digit.
+    """A digit, or whatever else the network's classes are.
 
     digit, label: index and name of the class of the highest score.
     margin: distance of that score to the second.
     scores: of all classes, added over passes; None where the core keeps the best only.
-    view: uint8 `[28, 28]`, what the network saw.
+    view: what the network saw, uint8 `[h, w]`, or `[h, w, 3]` of red, green and blue.
     track: the digit's number, the same from frame to frame; None where digits are not followed.
     """
 
@@ -89,16 +89,30 @@ class RegionDetector(Detector):
         return Found(tuple(d for d in found if d.margin >= min_margin))
 
 
+class PictureDetector(Detector):
+    """Has the core classify the middle of a picture: one detection, if its margin is large enough."""
+
+    def __init__(self, overlay: LoadedOverlay) -> None:
+        self._overlay = overlay
+
+    def detect(self, image: Image, sequence: int, k: int, min_margin: int) -> Found:
+        box, view = pictures.middle(image, self._overlay.manifest.geometry)
+        found = recognise(self._overlay, [box], view[np.newaxis], k)
+        return Found(tuple(d for d in found if d.margin >= min_margin))
+
+
 def recognise(
     overlay: LoadedOverlay, boxes: Sequence[Box], views: Image, k: int
 ) -> list[Detection]:
-    """Classify the views, uint8 `[n, 28, 28]`, of n boxes, in one batch. Raises CoreError."""
+    """Classify the views, uint8 `[n, h, w]` or `[n, h, w, 3]`, of n boxes, in one batch. Raises CoreError."""
     if not boxes:
         return []
-    if overlay.manifest.geometry.scan:  # such networks know pictures by their local contrast
+    geometry = overlay.manifest.geometry
+    views = np.stack([pictures.resampled(view, geometry) for view in views])
+    if geometry.scan:  # such networks know pictures by their local contrast
         views = np.stack([contrast.normalise(view) for view in views])
     results = overlay.classify(views, k)
-    names = overlay.manifest.geometry.classes
+    names = geometry.classes
     scores = results.scores
     return [
         Detection(

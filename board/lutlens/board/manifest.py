@@ -93,6 +93,15 @@ class Geometry(StrictModel):
     values: Values | None = None
 
     @property
+    def reads_ink(self) -> bool:
+        """Whether it reads written characters, which are looked for as ink: their images are grey, and each of their
+        classes has a name of one character. Any other network looks at pictures as they are.
+        """
+        ground = self.scan.background if self.scan else None
+        names = (name for number, name in enumerate(self.classes) if number != ground)
+        return self.channels == 1 and all(len(name) == 1 for name in names)
+
+    @property
     def features(self) -> int:
         """What the register FEATURES holds."""
         beside_first = (self.channels - 1) << 16 | (self.cores - 1) << 12

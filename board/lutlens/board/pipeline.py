@@ -13,7 +13,7 @@ import threading
 import time
 
 from lutlens.board.classifier import LoadedOverlay
-from lutlens.board.detection import Detector, RegionDetector
+from lutlens.board.detection import Detector, PictureDetector, RegionDetector
 from lutlens.board.driver import CoreError
 from lutlens.board.rates import Counts, Latencies, Meter, Rates
 from lutlens.board.replay import TICK_S, Replay
@@ -38,7 +38,8 @@ class Pipeline:
     latest: the newest result.
     history: everything recognised in the last two seconds.
 
-    Raises ValueError for a K that the overlay has no thresholds for, or one whose outputs are numbers.
+    Raises ValueError for a K that the overlay has no thresholds for, for one whose outputs are numbers, or whose images
+    are neither grey nor of red, green and blue.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Pipeline:
         min_margin: int = 0,
         centre_box: bool = False,
     ) -> None:
-        self.classifier = _of_classes(classifier)
+        self.classifier = _of_pictures(classifier)
         self.k = min(classifier.manifest.thresholds) if k is None else k
         if self.k not in classifier.manifest.thresholds:
             offered = sorted(classifier.manifest.thresholds)
@@ -176,9 +177,9 @@ class Pipeline:
     def swap_classifier(self, classifier: LoadedOverlay) -> None:
         """Go on with another overlay; K becomes the nearest that it has thresholds for.
 
-        Raises ValueError for one whose outputs are numbers.
+        Raises ValueError for one whose outputs are numbers, or whose images have other channels than pictures.
         """
-        _of_classes(classifier)
+        _of_pictures(classifier)
         with self._working:
             self._release()
             with self._changed:
@@ -306,11 +307,7 @@ class Pipeline:
 
     def _result(self, sequence: int, frame: Frame) -> FrameResult:
         if self._detector is None:
-            self._detector = (
-                ScanDetector(self.classifier)
-                if isinstance(self.classifier, Scanner)
-                else RegionDetector(self.classifier, centre_box=self._centre_box)
-            )
+            self._detector = self._new_detector()
         found = self._detector.detect(frame.image, sequence, self.k, self.min_margin)
         return FrameResult(
             sequence=sequence,
@@ -321,6 +318,13 @@ class Pipeline:
             truth=frame.truth,
             class_map=found.class_map,
         )
+
+    def _new_detector(self) -> Detector:
+        if isinstance(self.classifier, Scanner):
+            return ScanDetector(self.classifier)
+        if self.classifier.manifest.geometry.reads_ink:
+            return RegionDetector(self.classifier, centre_box=self._centre_box)
+        return PictureDetector(self.classifier)
 
     def _look(self) -> FrameResult | None:
         """Look at what the core did with the pattern; the newest of it, if there is any."""
@@ -361,8 +365,13 @@ class Pipeline:
             subscription.put(result)
 
 
-def _of_classes(overlay: LoadedOverlay) -> LoadedOverlay:
-    """Raises ValueError for an overlay that recognises nothing."""
+def _of_pictures(overlay: LoadedOverlay) -> LoadedOverlay:
+    """Raises ValueError for an overlay that recognises nothing in pictures."""
+    channels = overlay.manifest.geometry.channels
+    if channels not in (1, 3):
+        raise ValueError(
+            f"overlay {overlay.name}: images of {channels} channels, pictures have 1 or 3"
+        )
     if overlay.manifest.geometry.values:
         raise ValueError(
             f"overlay {overlay.name}: its outputs are numbers, there is nothing to recognise; "

@@ -76,15 +76,22 @@ def result(frame: FrameResult, *, views: bool = True, with_map: bool = False) ->
 
 
 def overlay(manifest: Manifest, *, loaded: bool) -> models.OverlayInfo:
-    return models.OverlayInfo(
-        name=manifest.name,
-        description=manifest.description,
-        build_id=manifest.build_id,
-        classes=manifest.geometry.classes,
-        bits_per_class=manifest.geometry.bits_per_class,
-        scans=manifest.geometry.scan is not None,
-        passes=sorted(manifest.thresholds),
-        loaded=loaded,
+    geometry = manifest.geometry
+    return models.OverlayInfo.model_validate(
+        {
+            "name": manifest.name,
+            "description": manifest.description,
+            "build_id": manifest.build_id,
+            "classes": geometry.classes,
+            "image_width": geometry.image_width,
+            "image_height": geometry.image_height,
+            "channels": geometry.channels,
+            "reads": "ink" if geometry.reads_ink else "pictures",
+            "bits_per_class": geometry.bits_per_class,
+            "scans": geometry.scan is not None,
+            "passes": sorted(manifest.thresholds),
+            "loaded": loaded,
+        }
     )
 
 

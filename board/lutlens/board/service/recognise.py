@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lutlens.board import detection, mnist, regions, scan_detection
+from lutlens.board import detection, mnist, pictures, regions, scan_detection
 from lutlens.board.driver import CoreError
 from lutlens.board.scanner import Scanner
 from lutlens.board.service import models, present, uploads
@@ -41,12 +41,15 @@ def picture(core: Context, data: bytes, name: str, k: int) -> models.FileResult:
     overlay = core.pipeline.classifier
     with _answering():
         if direct:
-            views = _grey(image)[np.newaxis]
+            views = pictures.in_channels(image, geometry)[np.newaxis]
             found = detection.recognise(overlay, [(0, 0, width, height)], views, k)
         elif isinstance(overlay, Scanner):
             found = list(scan_detection.search(overlay, image, k).detections)
-        else:
+        elif geometry.reads_ink:
             found = detection.recognise(overlay, *_regions(image), k)
+        else:
+            box, view = pictures.middle(image, geometry)
+            found = detection.recognise(overlay, [box], view[np.newaxis], k)
     return models.FileResult(
         name=name,
         width=width,
@@ -58,8 +61,14 @@ def picture(core: Context, data: bytes, name: str, k: int) -> models.FileResult:
 
 def drawing(core: Context, data: bytes, k: int) -> models.Recognition | None:
     """What a drawing is; None for empty paper. Raises RequestError."""
+    overlay = core.pipeline.classifier
+    if not overlay.manifest.geometry.reads_ink:
+        detail = (
+            f"overlay {overlay.name} reads pictures, not drawings; POST /api/v1/classify takes them"
+        )
+        raise RequestError(409, detail)
     image = uploads.decode(data, "drawing", core.settings.max_pixels)
-    ink = _grey(image)
+    ink = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     edge = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
     if np.median(edge) > 127:
         ink = cv2.bitwise_not(ink).astype(np.uint8)
@@ -69,7 +78,7 @@ def drawing(core: Context, data: bytes, k: int) -> models.Recognition | None:
     height, width = ink.shape
     box = (0, 0, width, height)
     with _answering():
-        (found,) = detection.recognise(core.pipeline.classifier, [box], view[np.newaxis], k)
+        (found,) = detection.recognise(overlay, [box], view[np.newaxis], k)
     return models.Recognition.model_validate(present.recognition_fields(found))
 
 
@@ -98,7 +107,3 @@ def _answering() -> Iterator[None]:
         raise RequestError(
             503, f"The core does not answer: {error}", {"Retry-After": "2"}
         ) from error
-
-
-def _grey(image: npt.NDArray[np.uint8]) -> Grey:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)

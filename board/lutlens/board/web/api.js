@@ -36,7 +36,7 @@ async function request(method, path, body, { type = "application/json", signal }
     const headers = {};
     const token = sessionStorage.getItem(TOKEN);
     if (token) headers.Authorization = `Bearer ${token}`;
-    if (body !== undefined) headers["Content-Type"] = type;
+    if (body !== undefined && type) headers["Content-Type"] = type; // a form knows its own
     const data = type === "application/json" && body !== undefined ? JSON.stringify(body) : body;
     return fetch(`/api/v1/${path}`, { method, headers, body: data, signal });
   };

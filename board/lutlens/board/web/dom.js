@@ -41,6 +41,13 @@ export const barOf = (digit) => `var(--bar-${digit % 10}, var(--digit-${digit % 
 
 export const isDark = (digit) => DARK.has(digit % 10);
 
+/** Name a class: a digit has a square to itself, a word takes the room that it needs, or ends in an ellipsis. */
+export function name(target, label) {
+  say(target, label);
+  target.classList.toggle("word", label.length > 2);
+  target.title = label.length > 2 ? label : "";
+}
+
 /** Dress an element in a digit's colour. */
 export function tint(target, digit) {
   target.classList.add("tint");

@@ -1,5 +1,6 @@
 // The page: what the service sends goes to the figures; what the visitor does goes to the service.
 
+import { Bring } from "./bring.js";
 import { Controls } from "./controls.js";
 import { byId, say } from "./dom.js";
 import { Figures } from "./figures.js";
@@ -21,6 +22,11 @@ const DEVICES = {
   rtl: ["simulated", "rtl device: the whole design, clock by clock"],
 };
 
+const WORDS = {
+  ink: { empty: "no digit in the picture", surest: "the surest digit; pick another", picked: "the digit that you picked", title: "Draw one", note: "finger, pen or mouse" },
+  pictures: { empty: "nothing that it is so sure of", surest: "the middle of the picture", picked: "the middle of the picture", title: "Bring one", note: "PNG or JPEG" },
+};
+
 for (let bit = 63n; bit >= 0n; bit -= 1n) {
   const place = 63 - Number(bit);
   const cell = document.createElementNS("http://www.w3.org/2000/svg", "rect");
@@ -38,6 +44,7 @@ const sheet = new Sheet();
 const selected = new Reading("selected");
 const slow = new Slow();
 const pad = new Pad(new Reading("pad-reading", { compact: true }));
+const bring = new Bring(pad.reading);
 
 let status = null;
 let announcedAt = 0;
@@ -52,7 +59,7 @@ link.addEventListener("live", async () => {
   clearInterval(countdown);
   linkState("live", "live");
   await Promise.all([controls.refresh(), sheet.refresh()]).catch(() => {});
-  pad.refresh();
+  again();
 });
 
 link.addEventListener("status", ({ detail }) => {
@@ -68,6 +75,7 @@ link.addEventListener("status", ({ detail }) => {
   linkState(detail.settings.paused ? "paused" : "live", detail.settings.paused ? "paused" : "live");
   for (const reading of [selected, pad.reading]) reading.shape(detail.overlay, detail.settings.k);
   shapeMap();
+  if (changed) shapeWords();
   figures.status(detail);
   controls.status(detail);
   sheet.status(detail);
@@ -75,9 +83,25 @@ link.addEventListener("status", ({ detail }) => {
   byId("veil").hidden = !error && framed;
   if (error) say(byId("veil"), `No frames: ${error}. It is being retried.`);
   else if (!framed) say(byId("veil"), "Waiting for the first frame");
-  if (changed) pad.refresh();
+  if (changed) again();
   if (reloaded) sheet.refresh().catch(() => {});
 });
+
+/** Classify what the visitor drew or brought once more. */
+function again() {
+  if (status) (status.overlay.reads === "ink" ? pad : bring).refresh();
+}
+
+/** Say what the overlay reads, and offer the visitor to draw or to bring it. */
+function shapeWords() {
+  const { reads } = status.overlay;
+  const { empty, title, note } = WORDS[reads];
+  byId("readout").dataset.empty = empty;
+  byId("slate").hidden = reads !== "ink";
+  byId("bring").hidden = reads === "ink";
+  say(byId("pad-title"), title);
+  say(byId("pad-note"), note);
+}
 
 function shapeMap() {
   const { overlay, settings } = status;
@@ -124,12 +148,15 @@ live.addEventListener("select", ({ detail }) => {
     return;
   }
   selected.show(detail);
-  const which = live.pinned ? "the digit that you picked" : "the surest digit; pick another";
+  const { picked, surest } = WORDS[status?.overlay.reads ?? "ink"];
+  const which = live.pinned ? picked : surest;
   say(byId("selected-note"), detail.track === null || !live.pinned ? which : `${which}, no. ${detail.track}`);
-  if (live.pinned) announce(`Digit ${detail.label}, margin ${detail.margin}`);
+  if (live.pinned) announce(`${detail.label}, margin ${detail.margin}`);
 });
 
-pad.addEventListener("read", ({ detail }) => announce(`Drawing read as ${detail.label}, margin ${detail.margin}`));
+for (const source of [pad, bring]) {
+  source.addEventListener("read", ({ detail }) => announce(`Read as ${detail.label}, margin ${detail.margin}`));
+}
 
 function announce(text) {
   if (performance.now() - announcedAt < ANNOUNCE_MS) return;
@@ -154,6 +181,6 @@ link.addEventListener("offline", ({ detail: { retryAt } }) => {
 
 byId("retry").addEventListener("click", () => link.connect());
 addEventListener("online", () => link.connect());
-controls.addEventListener("changed", () => pad.refresh());
+controls.addEventListener("changed", again);
 
 link.connect();

@@ -1,14 +1,13 @@
-// One recognition: the 28x28 view that the network saw, its answer, and the score of every class, where the core
-// tells: one that scans frames keeps the best class only.
+// One recognition: the view that the network saw, its answer, and the score of every class, where the core tells: one
+// that scans frames keeps the best class only.
 
-import { barOf, byId, bytes, element, say, tint } from "./dom.js";
+import { barOf, byId, bytes, element, name, say, tint } from "./dom.js";
 
-const SIDE = 28;
 const MOST_CELLS = 64;
 
 export class Reading {
   #rows = [];
-  #overlay = { classes: [], bits_per_class: 1 };
+  #overlay = { classes: [], bits_per_class: 1, image_width: 28, image_height: 28, channels: 1 };
   #k = 1;
 
   constructor(id, { compact = false } = {}) {
@@ -36,19 +35,20 @@ export class Reading {
     const bits = overlay.bits_per_class;
     const cells = bits <= MOST_CELLS ? bits : Math.round(MOST_CELLS * 0.75);
     this.#rows = overlay.classes.map((label, digit) => {
-      const name = element("dt", {}, label);
-      tint(name, digit);
+      const title = element("dt");
+      name(title, label);
+      tint(title, digit);
       const bar = element("div", { className: "bar", style: { "--cells": cells, "--bar": barOf(digit) } }, element("i"), element("i"));
       const sum = element("dd", { className: "sum" }, "0");
-      return { name, bar, sum, cell: element("dd", {}, bar) };
+      return { title, bar, sum, cell: element("dd", {}, bar) };
     });
-    this.bars.replaceChildren(...this.#rows.flatMap((row) => [row.name, row.cell, row.sum]));
+    this.bars.replaceChildren(...this.#rows.flatMap((row) => [row.title, row.cell, row.sum]));
     this.clear();
   }
 
   show({ digit, label, margin, scores, view }) {
     delete this.root.dataset.empty;
-    say(this.digit, label);
+    name(this.digit, label);
     tint(this.digit, digit);
     say(this.margin, `+${margin}`);
     this.#draw(bytes(view));
@@ -68,10 +68,11 @@ export class Reading {
 
   clear() {
     this.root.dataset.empty = "";
-    say(this.digit, "–");
+    name(this.digit, "–");
     this.digit.classList.remove("tint");
     say(this.margin, "–");
-    this.#draw(new Uint8Array(SIDE * SIDE));
+    const { image_width, image_height, channels } = this.#overlay;
+    this.#draw(new Uint8Array(image_width * image_height * channels));
     for (const { bar, sum } of this.#rows) {
       bar.classList.remove("won");
       bar.style.setProperty("--fill", "0%");
@@ -80,15 +81,20 @@ export class Reading {
     }
   }
 
-  #draw(grey) {
-    const side = Math.round(Math.sqrt(grey.length));
-    if (this.view.width !== side) {
-      Object.assign(this.view, { width: side, height: side });
-      this.root.style.setProperty("--side", side);
-      this.view.setAttribute("aria-label", `The ${side} by ${side} pixels that the network saw`);
+  #draw(values) {
+    const { image_width: width, image_height: height, channels } = this.#overlay;
+    if (values.length !== width * height * channels) return; // of an overlay that is no longer there
+    if (this.view.width !== width || this.view.height !== height) {
+      Object.assign(this.view, { width, height });
+      this.root.style.setProperty("--columns", width);
+      this.root.style.setProperty("--rows", height);
+      this.view.setAttribute("aria-label", `The ${width} by ${height} pixels that the network saw`);
     }
-    const image = new ImageData(side, side);
-    grey.forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
+    const image = new ImageData(width, height);
+    for (let i = 0; i < width * height; i += 1) {
+      const [red, green = red, blue = red] = values.subarray(channels * i, channels * (i + 1));
+      image.data.set([red, green, blue, 255], 4 * i);
+    }
     this.view.getContext("2d").putImageData(image, 0, 0);
   }
 }

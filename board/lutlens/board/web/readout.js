@@ -1,6 +1,6 @@
 // What is read in a frame, as bands on a lead: a button for each digit, walked through by the arrow keys.
 
-import { element, say, tint } from "./dom.js";
+import { element, name, say, tint } from "./dom.js";
 
 const MARGIN_MS = 200; // figures that change faster cannot be read
 
@@ -23,11 +23,11 @@ export class Readout extends EventTarget {
     const kept = new Map();
     for (const digit of digits) {
       const band = this.#bands.get(digit.id) ?? this.#band(digit.id);
-      tint(band.name, digit.digit);
-      say(band.name, digit.label);
+      tint(band.label, digit.digit);
+      name(band.label, digit.label);
       if (due || !band.margin.textContent) {
         say(band.margin, `+${digit.margin}`);
-        band.root.setAttribute("aria-label", `Digit ${digit.label}, margin ${digit.margin}`);
+        band.root.setAttribute("aria-label", `${digit.label}, margin ${digit.margin}`);
       }
       band.root.setAttribute("aria-pressed", String(digit.id === selected?.id));
       band.root.tabIndex = digit.id === selected?.id ? 0 : -1;
@@ -48,11 +48,11 @@ export class Readout extends EventTarget {
   }
 
   #band(id) {
-    const name = element("b");
+    const label = element("b");
     const margin = element("span");
-    const root = element("button", { type: "button", className: "band" }, name, margin);
+    const root = element("button", { type: "button", className: "band" }, label, margin);
     root.addEventListener("click", () => this.#pick(id));
-    return { root, name, margin };
+    return { root, label, margin };
   }
 
   #pick(id) {

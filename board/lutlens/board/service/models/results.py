@@ -19,7 +19,7 @@ class Box(Model):
 
 
 class Recognition(Model):
-    """The network's answer to one 28x28 view."""
+    """The network's answer to one view."""
 
     digit: Annotated[int, Field(ge=0, description="Index of the best class.", examples=[7])]
     label: Annotated[str, Field(description="Name of the best class.", examples=["7"])]
@@ -38,8 +38,8 @@ class Recognition(Model):
     view: Annotated[
         str | None,
         Field(
-            description="What the network saw: 28x28 grey bytes, row by row, in base64; null in "
-            "listings of many frames.",
+            description="What the network saw, row by row, in base64: a byte a pixel, three (red, green, blue) of "
+            "colours; null in listings of many frames.",
             json_schema_extra={"format": "byte"},
             examples=["AAAAAA=="],
         ),
@@ -47,7 +47,7 @@ class Recognition(Model):
 
 
 class Detection(Recognition):
-    """A digit found in a picture."""
+    """A digit found in a picture, or what else the classes are."""
 
     box: Box
     track: Annotated[

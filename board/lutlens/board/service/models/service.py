@@ -38,6 +38,18 @@ class OverlayInfo(Model):
     description: str
     build_id: Annotated[str, Field(examples=["6e1f0c9a5b7d2e34"])]
     classes: Annotated[list[str], Field(examples=[["0", "1", "2"]])]
+    image_width: Pixels
+    image_height: Pixels
+    channels: Annotated[
+        Literal[1, 3], Field(description="Of its images: grey, or red, green and blue.")
+    ]
+    reads: Annotated[
+        Literal["ink", "pictures"],
+        Field(
+            description="`ink`: written characters, which are looked for. `pictures`: the middle of a picture as "
+            "it is, because its images have colours or its classes are no single characters."
+        ),
+    ]
     bits_per_class: Annotated[
         int, Field(ge=1, description="The highest score of one pass.", examples=[48])
     ]

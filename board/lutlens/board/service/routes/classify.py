@@ -35,8 +35,9 @@ async def classify(
 ) -> models.Classified:
     """What is in these pictures.
 
-    A picture of exactly the network's input size (28x28) is classified as it is, light ink on dark
-    paper. In any other one, regions that may hold a digit are looked for first.
+    A picture of exactly the network's input size (28x28, where it reads digits) is classified as it is, light
+    ink on dark paper. In any other one, regions that may hold a digit are looked for first. A network that reads
+    pictures as they are (`reads` in the overlay's figures) looks at the middle of it.
     """
     if len(files) > core.settings.max_files:
         detail = f"files: {len(files)}, at most {core.settings.max_files} in one request"
@@ -58,11 +59,11 @@ async def classify(
     )
 
 
-@router.post("/pad", openapi_extra=IMAGE_BODY, responses=errors.responses(413, 415, 422, 503))
+@router.post("/pad", openapi_extra=IMAGE_BODY, responses=errors.responses(409, 413, 415, 422, 503))
 async def classify_drawing(request: Request, core: Core, k: PassesQuery = None) -> models.Drawing:
     """What this drawing is: one PNG or JPEG of any size, light ink on dark paper or the reverse.
 
-    It is centred and scaled as MNIST was made, then classified.
+    It is centred and scaled as MNIST was made, then classified. Networks that read pictures take no drawings.
     """
     passes = recognise.passes(core, k)
     data = await request.body()
