@@ -21,6 +21,7 @@ export class Stage {
   take(frame) {
     this.#frame = frame;
     this.canvas.style.aspectRatio = `${frame.width} / ${frame.height}`;
+    this.canvas.style.setProperty("--ratio", frame.width / frame.height);
   }
 
   /** Draw it, one of its digits selected; `most` is the margin from which a tint is as dense as it gets. */
