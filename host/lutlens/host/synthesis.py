@@ -15,7 +15,7 @@ from typing import Any
 from lutlens.host import process
 from lutlens.host.paths import RTL_DIRECTORY
 
-TIMEOUT_S = 900.0
+TIMEOUT_S = 3600.0  # a network of 12,000 nodes takes a quarter of an hour of a processor
 
 # LUT sites that a cell occupies. Place and route makes LUTs of the inverters that Yosys leaves.
 _LUT_SITES = {
