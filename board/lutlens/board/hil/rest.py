@@ -231,7 +231,8 @@ def _multipart(images: npt.NDArray[np.uint8]) -> tuple[bytes, str]:
     boundary = secrets.token_hex(16)
     parts = []
     for i, image in enumerate(images):
-        _, png = cv2.imencode(".png", image)
+        # OpenCV has colours the other way round.
+        _, png = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])
         head = f'Content-Disposition: form-data; name="files"; filename="{i}.png"'
         parts.append(
             f"--{boundary}\r\n{head}\r\nContent-Type: image/png\r\n\r\n".encode()

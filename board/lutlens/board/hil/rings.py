@@ -146,7 +146,8 @@ def watchdog(bench: Bench) -> Found:
     count = min(3, len(bench.vectors.inputs))
     before = overlay.counters()
     frames = bench.vectors.inputs[:count]
-    clocks = k * frames[0].size // bench.manifest.geometry.pixels_per_clock
+    height, width = frames[0].shape[:2]
+    clocks = k * height * width // bench.manifest.geometry.pixels_per_clock
     with _limited(bench, k) as (run, driver):
         bench.tell("frames that may take their time")
         run(frames[:1])

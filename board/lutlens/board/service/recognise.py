@@ -61,13 +61,13 @@ def picture(core: Context, data: bytes, name: str, k: int) -> models.FileResult:
 
 def drawing(core: Context, data: bytes, k: int) -> models.Recognition | None:
     """What a drawing is; None for empty paper. Raises RequestError."""
+    image = uploads.decode(data, "drawing", core.settings.max_pixels)
     overlay = core.pipeline.classifier
     if not overlay.manifest.geometry.reads_ink:
         detail = (
             f"overlay {overlay.name} reads pictures, not drawings; POST /api/v1/classify takes them"
         )
         raise RequestError(409, detail)
-    image = uploads.decode(data, "drawing", core.settings.max_pixels)
     ink = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     edge = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
     if np.median(edge) > 127:
