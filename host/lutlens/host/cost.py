@@ -103,9 +103,7 @@ def layout(shape: Shape, build: Build) -> NetworkModule:
         raise GenerationError("scan: the cost model is of cores for single images")
     netlist = Netlist.from_lutnet(untrained(shape))
     validate(netlist, 0, build.max_width, build.pixels_per_clock)
-    return NetworkModule(
-        netlist, 0, build.max_width, build.pixels_per_clock, build.lut_ram_beats
-    )
+    return NetworkModule(netlist, 0, build.max_width, build.pixels_per_clock, build.lut_ram_beats)
 
 
 def parts(module: NetworkModule) -> tuple[int, tuple[int, int, int]]:
