@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser import Visit, chromium
-from support.service import Desk, LiveServer, wait_for
+from support.browser import Visit, visiting
+from support.service import Desk, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -23,12 +23,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def visit(desk: Desk) -> Iterator[Visit]:
     """One page for all; at the end it must have stayed at home and silent."""
-    with LiveServer(desk.app) as server, chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        visit = Visit(context, server.url)
+    with visiting(desk.app) as visit:
         yield visit
-        context.close()
-        visit.check()
 
 
 @pytest.fixture

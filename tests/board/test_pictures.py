@@ -18,10 +18,10 @@ from lutlens.board.sources.synthetic import SyntheticSpec
 from lutlens.host import overlay
 from lutlens.host.devices import open_device
 from playwright.sync_api import Page, expect
-from support.browser import Visit, chromium
+from support.browser import Visit, visiting
 from support.colours import CLASSES, SIDE
 from support.networks import random_lutnet
-from support.service import Desk, LiveServer, wait_for
+from support.service import Desk, wait_for
 
 API = "/api/v1"
 BLUE, GREEN, RED = np.eye(3, dtype=np.uint8) * 255
@@ -123,12 +123,8 @@ def test_what_it_reads_is_told(desk: Desk) -> None:
 
 @pytest.fixture(scope="module")
 def visit(desk: Desk) -> Iterator[Visit]:
-    with LiveServer(desk.app) as server, chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        visit = Visit(context, server.url)
+    with visiting(desk.app) as visit:
         yield visit
-        context.close()
-        visit.check()
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from support.service import LiveServer
 
 CHROMIUM = "/usr/bin/chromium"
 expect.set_options(timeout=30_000)  # what takes moments takes seconds on a busy machine
@@ -48,3 +50,14 @@ class Visit:
         authority = self.url.partition("://")[2]
         for url in self.requests:
             assert url.startswith((f"http://{authority}/", f"ws://{authority}/", "blob:")), url
+
+
+@contextmanager
+def visiting(app: FastAPI) -> Iterator[Visit]:
+    """One page of an application for many tests; at the end it must have stayed at home and silent."""
+    with LiveServer(app) as server, chromium() as browser:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        visit = Visit(context, server.url)
+        yield visit
+        context.close()
+        visit.check()
