@@ -11,8 +11,8 @@ module lutlens_line_buffer #(
   parameter int unsigned Width   = 1,
   // Positions in a line, at most.
   parameter int unsigned Columns = 640,
-  // "block" or "distributed".
-  parameter RamStyle = "block"
+  // In LUTs, not in block RAM.
+  parameter bit          InLuts  = 1'b0
 ) (
   input  logic             aclk,
   input  logic             aresetn,
@@ -54,9 +54,6 @@ module lutlens_line_buffer #(
   logic                   feedback;
   logic                   valid_q;
 
-  (* ram_style = RamStyle *)
-  logic [Width-1:0] memory[2**AddressBits];
-
   assign feedback = ^(address_q & Taps[AddressBits-1:0]) ^
       (AllStates && address_q[AddressBits-2:0] == '0);
 
@@ -71,11 +68,27 @@ module lutlens_line_buffer #(
     written_q <= address_q;
   end
 
-  always_ff @(posedge aclk) begin
-    if (valid_i) word_o <= memory[address_q];
-  end
+  if (InLuts) begin : gen_luts
+    (* ram_style = "distributed" *)
+    logic [Width-1:0] memory[2**AddressBits];
 
-  always_ff @(posedge aclk) begin
-    if (valid_q) memory[written_q] <= word_i;
+    always_ff @(posedge aclk) begin
+      if (valid_i) word_o <= memory[address_q];
+    end
+
+    always_ff @(posedge aclk) begin
+      if (valid_q) memory[written_q] <= word_i;
+    end
+  end else begin : gen_block
+    (* ram_style = "block" *)
+    logic [Width-1:0] memory[2**AddressBits];
+
+    always_ff @(posedge aclk) begin
+      if (valid_i) word_o <= memory[address_q];
+    end
+
+    always_ff @(posedge aclk) begin
+      if (valid_q) memory[written_q] <= word_i;
+    end
   end
 endmodule

@@ -15,8 +15,8 @@ module lutlens_pool #(
   parameter  int unsigned PhaseY   = 0,
   // Beats of pooled positions in a line, at most.
   parameter  int unsigned Columns  = 320,
-  // Of the line buffer.
-  parameter               RamStyle = "block",
+  // The line buffer is in LUTs, not in block RAM.
+  parameter  bit          InLuts   = 1'b0,
   localparam int unsigned LanesOut = (Lanes > PoolX) ? Lanes / PoolX : 1
 ) (
   input  logic                              aclk,
@@ -126,7 +126,7 @@ module lutlens_pool #(
     lutlens_line_buffer #(
       .Width  (LanesOut * Channels),
       .Columns(Columns),
-      .RamStyle(RamStyle)
+      .InLuts (InLuts)
     ) u_line_buffer (
       .aclk,
       .aresetn,

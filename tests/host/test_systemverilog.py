@@ -121,6 +121,14 @@ def test_rtl_equals_the_oracle(net: Lutnet, seed: int, simplified: bool, pixels:
 
 
 @pytest.mark.rtl
+def test_lines_in_luts() -> None:
+    net = random_lutnet(7, stages=4, classes=9)
+    rtl = NetworkRtl(net, pixels_per_clock=2, lut_ram_beats=64)
+    assert all(stage.in_luts(stage.line_beats) for stage in rtl.module.stages)
+    check(rtl, 1)
+
+
+@pytest.mark.rtl
 @pytest.mark.parametrize(("classes", "pixels", "units"), [(10, 1, 1), (7, 4, 1)])
 def test_frames_as_wide_as_images(classes: int, pixels: int, units: int) -> None:
     """Scores have the time until the next line: fewer popcounts, and slots that are used fourfold."""

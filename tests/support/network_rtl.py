@@ -43,6 +43,7 @@ class NetworkRtl:
         max_width: int = 64,
         pixels_per_clock: int = 1,
         simplified: bool = True,
+        lut_ram_beats: int = 0,
         netlist: Mapping[str, str] | None = None,
     ) -> None:
         """netlist: what synthesis made of the core, to be run in its place."""
@@ -50,12 +51,15 @@ class NetworkRtl:
         circuit = Netlist.from_lutnet(net)
         if simplified:
             circuit, _ = simplify(circuit)
-        self.module = NetworkModule(circuit, net.build_id, max_width, pixels_per_clock)
+        self.module = NetworkModule(
+            circuit, net.build_id, max_width, pixels_per_clock, lut_ram_beats
+        )
         files = netlist or sources(
             circuit,
             build_id=net.build_id,
             max_width=max_width,
             pixels_per_clock=pixels_per_clock,
+            lut_ram_beats=lut_ram_beats,
         )
         path = verilator.build(files, "lutlens_network", HARNESS, wall=netlist is None)
         self._library = ctypes.CDLL(str(path))

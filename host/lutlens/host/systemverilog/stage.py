@@ -181,9 +181,9 @@ class StageModule:
         """Whether a memory of so many words is in LUTs."""
         return words <= self.lut_ram_beats
 
-    def ram_style(self, words: int) -> str:
+    def in_luts_parameter(self, words: int) -> str:
         """Such a memory's last parameter."""
-        return ',\n    .RamStyle("distributed")' if self.in_luts(words) else ""
+        return ",\n    .InLuts (1'b1)" if self.in_luts(words) else ""
 
     @property
     def pooled_line_beats(self) -> int:
