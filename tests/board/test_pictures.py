@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from lutlens.board import pictures
+from lutlens.board.detection import Detection
 from lutlens.board.manifest import MANIFEST_NAME, Geometry, Manifest, record_bytes
 from lutlens.board.overlay import load
 from lutlens.board.pipeline import Pipeline
+from lutlens.board.results import FrameResult
+from lutlens.board.service.annotate import annotated
 from lutlens.board.sources.synthetic import SyntheticSpec
 from lutlens.host import overlay
 from lutlens.host.devices import open_device
@@ -75,6 +78,18 @@ def test_which_networks_read_ink() -> None:
         for path in OVERLAYS.glob(f"*/{MANIFEST_NAME}")
     }
     assert {name for name, ink in shipped.items() if not ink} == {"cifar10", "fashion"}
+
+
+def test_a_long_name_stays_in_the_annotated_picture() -> None:
+    """A dark picture with a box at its right edge: the name is drawn left of where the box begins, and whole."""
+    image = np.zeros((120, 320, 3), np.uint8)
+    name = Detection((300, 60, 18, 40), 9, "mostly blue", 3, None, image[:8, :8])
+    drawn = annotated(FrameResult(1, 0.0, 1.0, image, (name,), None))
+    tag = (drawn == (0xF8, 0xFB, 0xFB)).all(axis=2)
+    columns = np.flatnonzero(tag[:58].any(axis=0))  # above the box
+    assert columns[0] < 250
+    assert columns[-1] <= 319
+    assert columns[-1] - columns[0] > 80
 
 
 def test_channels_that_pictures_do_not_have(tmp_path: Path) -> None:

@@ -43,9 +43,10 @@ def annotated(result: FrameResult) -> npt.NDArray[np.uint8]:
         label = f"{detection.label}  +{detection.margin}"
         (label_width, label_height), _ = cv2.getTextSize(label, FONT, 0.5, 1)
         top = y - label_height - 8 if y > label_height + 8 else y + height
-        corner = (x + label_width + 8, top + label_height + 8)
-        cv2.rectangle(image, (x, top), corner, colour, cv2.FILLED)
-        at = (x + 4, top + label_height + 3)
+        left = max(0, min(x, image.shape[1] - label_width - 8))
+        corner = (left + label_width + 8, top + label_height + 8)
+        cv2.rectangle(image, (left, top), corner, colour, cv2.FILLED)
+        at = (left + 4, top + label_height + 3)
         cv2.putText(image, label, at, FONT, 0.5, text, 1, cv2.LINE_AA)
     return image
 
