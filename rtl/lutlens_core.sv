@@ -1,4 +1,4 @@
-// The core: encoder, generated network, scorer. An image's pixels go in, its result comes out.
+// The core: encoder, with a modulator before it if there is one, generated network, scorer. An image's pixels go in, its result comes out.
 //
 // Pixels: VALUES 8-bit values a clock, those of the leftmost pixel lowest, row by row, tuser with the last
 // ones of a line, tlast with the last ones of a pass; every image comes `last_pass_i + 1` times. Where pixels
@@ -28,6 +28,12 @@ module lutlens_core
     $error("lutlens_network_pkg: BEATS must be CLASSES / UNITS, rounded up");
   end
 
+  logic [              8*PIXEL_BITS-1:0] thresholds;
+  logic [                  8*VALUES-1:0] pixels_tdata;
+  logic                                  pixels_tvalid;
+  logic                                  pixels_tready;
+  logic                                  pixels_tuser;
+  logic                                  pixels_tlast;
   logic [         VALUES*PIXEL_BITS-1:0] bits_tdata;
   logic                                  bits_tvalid;
   logic                                  bits_tready;
@@ -47,18 +53,52 @@ module lutlens_core
   logic                                  position_tvalid;
   logic                                  position_tready;
 
+  if (MODULATOR == 0) begin : gen_pixels_as_they_are
+    assign thresholds    = thresholds_i;
+    assign pixels_tdata  = s_axis_tdata;
+    assign pixels_tvalid = s_axis_tvalid;
+    assign s_axis_tready = pixels_tready;
+    assign pixels_tuser  = s_axis_tuser;
+    assign pixels_tlast  = s_axis_tlast;
+  end else begin : gen_modulator
+    lutlens_modulator #(
+      .Kind     (MODULATOR),
+      .Swing    (MODULATOR_SWING),
+      .Bytes    (MODULATOR_BYTES),
+      .Table    (MODULATOR_TABLE),
+      .PixelBits(PIXEL_BITS),
+      .Pixels   (VALUES)
+    ) u_modulator (
+      .aclk,
+      .aresetn,
+      .last_pass_i,
+      .thresholds_i,
+      .s_axis_tdata,
+      .s_axis_tvalid,
+      .s_axis_tready,
+      .s_axis_tuser,
+      .s_axis_tlast,
+      .thresholds_o (thresholds),
+      .m_axis_tdata (pixels_tdata),
+      .m_axis_tvalid(pixels_tvalid),
+      .m_axis_tready(pixels_tready),
+      .m_axis_tuser (pixels_tuser),
+      .m_axis_tlast (pixels_tlast)
+    );
+  end
+
   lutlens_encoder #(
     .PixelBits(PIXEL_BITS),
     .Pixels   (VALUES)
   ) u_encoder (
     .aclk,
     .aresetn,
-    .thresholds_i,
-    .s_axis_tdata,
-    .s_axis_tvalid,
-    .s_axis_tready,
-    .s_axis_tuser,
-    .s_axis_tlast,
+    .thresholds_i (thresholds),
+    .s_axis_tdata (pixels_tdata),
+    .s_axis_tvalid(pixels_tvalid),
+    .s_axis_tready(pixels_tready),
+    .s_axis_tuser (pixels_tuser),
+    .s_axis_tlast (pixels_tlast),
     .m_axis_tdata (bits_tdata),
     .m_axis_tvalid(bits_tvalid),
     .m_axis_tready(bits_tready),

@@ -35,6 +35,7 @@ ORDER = (
         "sweep",
         "eval",
         "passes",
+        "modulators",
         "reconstruct",
         "sequence",
         "lowpass",

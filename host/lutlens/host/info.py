@@ -47,6 +47,7 @@ def describe(lutnet: Lutnet, manifest: Manifest | None) -> dict[str, Any]:
         "nodes": savings.nodes[0],
         "nodes_simplified": savings.nodes[1],
         "stages": stages,
+        "modulator": lutnet.modulator.model_dump() if lutnet.modulator else None,
         "values": lutnet.values.model_dump(mode="json") if lutnet.values else None,
         "provenance": lutnet.provenance,
         "overlay": manifest.model_dump(mode="json") if manifest else None,
@@ -60,6 +61,8 @@ def render(lutnet: Lutnet, manifest: Manifest | None) -> RenderableType:
     facts.add_row("build id", f"{lutnet.build_id:016x}")
     facts.add_row("input", f"{width}x{height}x{channels}, {lutnet.encoder_bits} threshold(s)")
     facts.add_row("passes", ", ".join(f"K = {k}" for k in sorted(lutnet.thresholds)))
+    if lutnet.modulator:
+        facts.add_row("modulator", f"{lutnet.modulator.kind}, swing {lutnet.modulator.swing}")
     facts.add_row(*_outputs(lutnet))
     for k, r2 in lutnet.provenance.get("r2", {}).items():
         facts.add_row(f"R2, K = {k}", f"{r2:.4f}")

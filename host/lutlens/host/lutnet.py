@@ -28,6 +28,7 @@ from lutlens.host.lutnet_header import (
 )
 from lutlens.host.lutnet_header import MAX_PASSES as MAX_PASSES
 from lutlens.host.lutnet_header import LutnetError as LutnetError
+from lutlens.host.modulation import Modulation, Modulator
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
@@ -115,6 +116,7 @@ class Lutnet:
     classes: names, different from each other. Where outputs are numbers, theirs.
     values: what the scores stand for where outputs are numbers, each of a group of bits as a class
         would be; None where they are classes.
+    modulator: what makes passes differ if thresholds do not; None if they do.
     provenance: data set and its hash, seed, recipe, accuracy measured at each K, source commit.
         JSON, not interpreted.
 
@@ -128,6 +130,7 @@ class Lutnet:
     classes: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     values: Values | None = None
+    modulator: Modulator | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -140,6 +143,13 @@ class Lutnet:
     def recurrent(self) -> bool:
         """Whether a stage is; frames are exactly as wide as `input_shape` then."""
         return any(stage.recurrent for stage in self.stages)
+
+    @property
+    def modulation(self) -> Modulation | None:
+        """The modulator at work; None without one."""
+        if self.modulator is None:
+            return None
+        return Modulation(self.modulator, next(iter(self.thresholds.values()))[0])
 
     @property
     def bits_per_class(self) -> int:
@@ -255,6 +265,7 @@ class Lutnet:
             classes=tuple(header.classes),
             provenance=header.provenance,
             values=header.values,
+            modulator=header.modulator,
         )
 
 
@@ -278,6 +289,7 @@ def _header(net: Lutnet) -> Header:
             ],
             provenance=net.provenance,
             values=net.values,
+            modulator=net.modulator,
         )
     except ValidationError as error:
         raise named(error) from error
@@ -302,6 +314,8 @@ def _check(net: Lutnet) -> None:
         )
     for k, thresholds in net.thresholds.items():
         _check_array(f"thresholds.{k}", thresholds, np.uint8, (k, net.encoder_bits))
+    if net.modulator:
+        _check_modulated(net)
     height, width, _ = net.input_shape
     for i, stage in enumerate(net.stages):
         for j, layer in enumerate(stage.layers):
@@ -346,6 +360,23 @@ def _check(net: Lutnet) -> None:
     if size != (1, 1):
         raise LutnetError(
             f"stages: an image of input_shape gives {size[0]}x{size[1]} outputs, must be 1x1"
+        )
+
+
+def _check_modulated(net: Lutnet) -> None:
+    levels = np.concatenate(list(net.thresholds.values()))
+    if (levels != levels[0]).any():
+        raise LutnetError(
+            "thresholds: must be the same in all passes of a network with a modulator"
+        )
+    if (np.diff(levels[0].astype(int)) <= 0).any():
+        raise LutnetError(
+            "thresholds: must ascend from bit to bit in a network with a modulator, "
+            f"{levels[0].tolist()} do not"
+        )
+    if max(net.thresholds) > CORE_PASSES:
+        raise LutnetError(
+            f"passes: K = {max(net.thresholds)}, at most {CORE_PASSES} with a modulator"
         )
 
 

@@ -7,6 +7,7 @@ import struct
 from typing import Annotated, Any
 
 from lutlens.board.values import Values
+from lutlens.host.modulation import Modulator
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SCHEMA_VERSION = 1
@@ -50,6 +51,7 @@ class Header(BaseModel):
         list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MAX_OUTPUTS)
     ]
     values: Values | None = None
+    modulator: Modulator | None = None
     stages: Annotated[list[StageHeader], Field(min_length=1, max_length=64)]
     provenance: dict[str, Any]
 

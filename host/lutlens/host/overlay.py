@@ -35,7 +35,7 @@ from lutlens.host import golden, hwh
 from lutlens.host.boards import Board
 from lutlens.host.lutnet import CORE_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
-from lutlens.host.rtl import SCANS_NO_STATE, image_lines
+from lutlens.host.rtl import SCANS_NO_MODULATOR, SCANS_NO_STATE, image_lines
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from lutlens.host.systemverilog.validation import validate
 
@@ -86,9 +86,12 @@ def generate(
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
     if scan and lutnet.recurrent:
         raise OverlayError(SCANS_NO_STATE)
+    if scan and lutnet.modulator:
+        raise OverlayError(SCANS_NO_MODULATOR)
     if max_width is None:
         max_width = DEFAULT_MAX_WIDTH if scan else image_lines(width, pixels_per_clock)
-    validate(Netlist.from_lutnet(lutnet), lutnet.build_id, max_width, pixels_per_clock)
+    netlist = Netlist.from_lutnet(lutnet)
+    validate(netlist, lutnet.build_id, max_width, pixels_per_clock, lutnet.modulation)
     if cores not in get_args(Cores):
         numbers = ", ".join(map(str, get_args(Cores)))
         raise OverlayError(f"cores: {cores}, must be one of {numbers}")

@@ -24,8 +24,9 @@ SCAN_CORE = "lutlens_scan_core"
 SCANS_NO_STATE = (
     "scan: a recurrent network reads whole rows of images as wide as its own; a batch build runs it"
 )
+SCANS_NO_MODULATOR = "scan: a network with a modulator reads single images; a batch build runs it"
 _CORES = {
-    BATCH_CORE: ("lutlens_encoder", "lutlens_lines", "lutlens_scorer"),
+    BATCH_CORE: ("lutlens_modulator", "lutlens_encoder", "lutlens_lines", "lutlens_scorer"),
     SCAN_CORE: (
         "lutlens_encoder",
         "lutlens_top_two",
@@ -90,6 +91,8 @@ def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
     """
     if build.scan and lutnet.recurrent:
         raise systemverilog.GenerationError(SCANS_NO_STATE)
+    if build.scan and lutnet.modulator:
+        raise systemverilog.GenerationError(SCANS_NO_MODULATOR)
     netlist, _ = simplify(Netlist.from_lutnet(lutnet))
     return systemverilog.sources(
         netlist,
@@ -97,6 +100,7 @@ def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
         max_width=build.max_width,
         pixels_per_clock=build.pixels_per_clock,
         lut_ram_beats=build.lut_ram_beats,
+        modulation=lutnet.modulation,
     )
 
 

@@ -12,6 +12,7 @@ from lutlens.board.values import Values
 from lutlens.host import lutnet
 from lutlens.training.connections import FixedConnections, LearnedConnections, Neighbourhood
 from lutlens.training.layers import ConnectionsName, LutLayer
+from lutlens.training.modulation import Modulate
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.program import Step, run
 from lutlens.training.stages import ALL_LEVELS, Encoder, GroupSum, Stage
@@ -100,6 +101,7 @@ class Network(nn.Module):
     """Encoder, stages and group-sum.
 
     spec: what it is.
+    modulator: what changes pixels from pass to pass, of a network made from such a lutnet.
     seed: draws connections and first tables; the same seed gives the same network everywhere.
 
     Raises ValueError that names the stage where sizes do not fit.
@@ -130,6 +132,7 @@ class Network(nn.Module):
             raise ValueError(f"stages: they leave a map of {height}x{width}, must be 1x1")
         self.stages = nn.ModuleList(stages)
         self.group_sum = GroupSum(channels, spec.classes, spec.temperature)
+        self.modulator: Modulate | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, float32 `[batch, classes]`.
@@ -174,8 +177,9 @@ class Network(nn.Module):
         parts = []
         for chunk in torch.split(pixels, self._chunk(pixels)):
             total: Tensor | None = None
-            for one_pass in passes:
-                rows, size = hard.rows(hard.encoder(chunk, one_pass))
+            for k, one_pass in enumerate(passes):
+                compared = hard.modulator(chunk, k) if hard.modulator else chunk
+                rows, size = hard.rows(hard.encoder(compared, one_pass))
                 last = rows.view(*size, hard.group_sum.features, len(chunk))
                 counts = hard.group_sum.counts(last.permute(3, 0, 1, 2)).to(torch.int32)
                 total = counts if total is None else total + counts
@@ -276,6 +280,8 @@ class Network(nn.Module):
             ),
         )
         network = cls(spec).eval()
+        if net.modulation:
+            network.modulator = Modulate(net.modulation, net.input_shape)
         sources = [layer for stage in net.stages for layer in stage.layers]
         with torch.no_grad():
             for layer, source in zip(network.lut_layers(), sources, strict=True):

@@ -47,7 +47,7 @@ class Executor:
         threads: by default as many as there are processors that this process may use.
         Raises lutlens.host.compilation.CompilationError.
         """
-        self._net = net
+        self._net, self._modulation = net, net.modulation
         self._netlist = Netlist.from_lutnet(net)
         if simplified:
             self._netlist, _ = simplify(self._netlist)
@@ -74,6 +74,16 @@ class Executor:
         """
         levels = self._levels(k, thresholds)
         frames = self._checked(frames)
+        if self._modulation is None:
+            return self._scores(frames, levels)
+        passes = (
+            self._scores(self._modulation.apply(frames, i), levels[i : i + 1])
+            for i in range(len(levels))
+        )
+        total: Scores = np.add.reduce(list(passes), dtype=np.uint16)
+        return total
+
+    def _scores(self, frames: Bytes, levels: Bytes) -> Scores:
         n, height, width, channels = frames.shape
         rows, columns = self._net.output_size(height, width)
         if rows * columns >= _SCANNED and not self._net.recurrent:
@@ -114,7 +124,7 @@ class Executor:
             raise ValueError(f"scores up to {highest}, a cell holds {scanning.MAX_SCORE}")
         frames = self._checked(frames)
         rows, columns = self._net.output_size(frames.shape[1], frames.shape[2])
-        if rows * columns < _SCANNED or self._net.recurrent:
+        if rows * columns < _SCANNED or self._net.recurrent or self._modulation:
             return cells(self.scores(frames, thresholds=levels))
         found = np.empty((len(frames), rows, columns), np.uint32)
         self._scan(frames, levels, None, found)
@@ -189,6 +199,11 @@ class Executor:
         if self._net.recurrent and frames.shape[2] != width:
             raise ValueError(
                 f"frames: {frames.shape[2]} columns, must be {width}: a recurrent network reads whole rows"
+            )
+        if self._modulation and frames.shape[1:3] != (height, width):
+            raise ValueError(
+                f"frames: {frames.shape[2]}x{frames.shape[1]} pixels, must be {width}x{height}: "
+                "a network with a modulator reads single images"
             )
         return np.ascontiguousarray(frames)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 import numpy.typing as npt
+from lutlens.host import modulation
 from lutlens.host.lutnet import MAX_FAN_IN, Lutnet
 from lutlens.host.netlist import ONE, ZERO, Netlist, StageNetlist
 from lutlens.host.simplify import simplify
@@ -69,6 +70,9 @@ def generate(
         "fan_ins": range(1, MAX_FAN_IN + 1),
         "vectors": vectors,
         "hls": hls,
+        "modulation": net.modulation,
+        "constants": modulation,
+        "passes": max(net.thresholds),
     }
     files = ("lutnet.h", "lutnet.c", "test_lutnet.c")
     return {name: environment.get_template(f"{name}.jinja").render(facts) for name in files}

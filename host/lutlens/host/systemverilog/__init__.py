@@ -6,6 +6,7 @@ simulator or for synthesis. What is the same for every network is written by han
 
 from __future__ import annotations
 
+from lutlens.host.modulation import Modulation
 from lutlens.host.netlist import Netlist
 from lutlens.host.paths import RTL_DIRECTORY
 from lutlens.host.systemverilog.network import NetworkModule
@@ -23,6 +24,7 @@ def generate(
     max_width: int = DEFAULT_MAX_WIDTH,
     pixels_per_clock: int = 1,
     lut_ram_beats: int = 0,
+    modulation: Modulation | None = None,
 ) -> dict[str, str]:
     """Package `lutlens_network_pkg` and module `lutlens_network` with what only this network has.
 
@@ -31,11 +33,14 @@ def generate(
     max_width: columns of the widest frame.
     pixels_per_clock: 1, 2, 4 or 8 horizontal neighbours; a frame's width is a multiple of it.
     lut_ram_beats: memories of lines are in LUTs if a line has at most so many beats, else in block RAM.
+    modulation: what makes passes differ if thresholds do not.
 
     Returns file name to text, packages before their users. Raises GenerationError.
     """
-    validate(netlist, build_id, max_width, pixels_per_clock)
-    return NetworkModule(netlist, build_id, max_width, pixels_per_clock, lut_ram_beats).render()
+    validate(netlist, build_id, max_width, pixels_per_clock, modulation)
+    return NetworkModule(
+        netlist, build_id, max_width, pixels_per_clock, lut_ram_beats, modulation
+    ).render()
 
 
 def sources(
@@ -45,6 +50,7 @@ def sources(
     max_width: int = DEFAULT_MAX_WIDTH,
     pixels_per_clock: int = 1,
     lut_ram_beats: int = 0,
+    modulation: Modulation | None = None,
 ) -> dict[str, str]:
     """All of the network core: what `generate` gives, and the modules that every network uses."""
     generated = generate(
@@ -53,6 +59,7 @@ def sources(
         max_width=max_width,
         pixels_per_clock=pixels_per_clock,
         lut_ram_beats=lut_ram_beats,
+        modulation=modulation,
     )
     common = sorted((RTL_DIRECTORY / "network").glob("*.sv"))
     # The package, which comes first, stays first.

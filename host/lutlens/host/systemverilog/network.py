@@ -5,11 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from lutlens.host.lutnet import CORE_PASSES
+from lutlens.host.modulation import Modulation
 from lutlens.host.netlist import ONE, ZERO, Netlist
 from lutlens.host.systemverilog import popcount
 from lutlens.host.systemverilog.rendering import environment
 from lutlens.host.systemverilog.sections import ROOM_LATENCY, Planner, Section
 from lutlens.host.systemverilog.stage import StageModule
+
+
+@dataclass(frozen=True)
+class ModulatorParameters:
+    """Of `lutlens_modulator`; kind 0: none."""
+
+    kind: int = 0
+    swing: int = 256
+    table: bytes = bytes(256)
+
+    @classmethod
+    def of(cls, modulation: Modulation | None) -> ModulatorParameters:
+        if modulation is None:
+            return cls()
+        swing = modulation.modulator.swing
+        if modulation.by_value:
+            return cls(3, swing, modulation.curves(CORE_PASSES).tobytes())
+        if modulation.modulator.kind == "lfsr":
+            return cls(1, swing)
+        return cls(2, swing, modulation.matrix.astype(np.uint8).tobytes())
+
+    @property
+    def digits(self) -> str:
+        """The table's, as one hexadecimal number with the first byte lowest."""
+        return f"{int.from_bytes(self.table, 'little'):x}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +49,7 @@ class NetworkModule:
     max_width: int
     pixels_per_clock: int = 1
     lut_ram_beats: int = 0
+    modulation: Modulation | None = None
 
     def render(self) -> dict[str, str]:
         """File name to text, packages before their users."""
@@ -59,6 +88,10 @@ class NetworkModule:
         pixels; a memory beat has no more than 8."""
         values = self.pixels_per_clock * self.netlist.input_shape[2]
         return min(8, 1 << (values - 1).bit_length())
+
+    @property
+    def modulator(self) -> ModulatorParameters:
+        return ModulatorParameters.of(self.modulation)
 
     # ------------------------------------------------------------------ scores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lutlens.host.modulation import Modulation
 from lutlens.host.netlist import Netlist
 
 MAX_MAX_WIDTH = 8192
@@ -12,7 +13,13 @@ class GenerationError(ValueError):
     """A network for which there is no SystemVerilog; the message names the field and its limit."""
 
 
-def validate(netlist: Netlist, build_id: int, max_width: int, pixels_per_clock: int = 1) -> None:
+def validate(
+    netlist: Netlist,
+    build_id: int,
+    max_width: int,
+    pixels_per_clock: int = 1,
+    modulation: Modulation | None = None,
+) -> None:
     """Raises GenerationError."""
     if pixels_per_clock not in PIXELS_PER_CLOCK:
         numbers = ", ".join(map(str, PIXELS_PER_CLOCK))
@@ -24,6 +31,12 @@ def validate(netlist: Netlist, build_id: int, max_width: int, pixels_per_clock: 
             f"and a multiple of {pixels_per_clock} (pixels_per_clock)"
         )
     _check_recurrent(netlist, max_width)
+    channels = netlist.input_shape[2]
+    if modulation and (channels > 1 or width % pixels_per_clock):
+        raise GenerationError(
+            f"modulator: images of {width} columns and {channels} channel(s); it takes one channel, "
+            "and whole pixels_per_clock in a line"
+        )
     if not 0 <= build_id < 1 << 64:
         raise GenerationError(f"build_id: {build_id:#x}, must be 64 bits")
 
