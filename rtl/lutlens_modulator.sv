@@ -101,8 +101,11 @@ module lutlens_modulator #(
       logic [ 7:0] read_q;
       logic        unused_bits;
 
-      initial begin
-        for (int unsigned i = 0; i < Bytes; i++) rom[i] = Table[8*i+:8];
+      // A pass at a time: Yosys unrolls no loop of 4,096.
+      for (genvar k = 0; k < Bytes / 256; k++) begin : gen_pass
+        initial begin
+          for (int unsigned i = 0; i < 256; i++) rom[256*k+i] = Table[8*(256*k+i)+:8];
+        end
       end
 
       assign address     = {pass_q, s_axis_tdata[8*p+:8]};

@@ -31,6 +31,7 @@ from lutlens.host import overlay
 from lutlens.host.devices import open_device
 from starlette.testclient import TestClient
 from support.colours import colours_lutnet
+from support.inverting import inverting_lutnet
 from support.networks import digits_lutnet
 from support.squares import SquaresSpec, squares_lutnet
 
@@ -135,6 +136,15 @@ class Desk:
         """The same with an overlay that tells the colours of pictures."""
         colours_lutnet().save(folder / "colours.lutnet")
         overlay.generate(folder / "colours.lutnet", folder / NAMES[0])
+        with cls._around(folder, SOURCES, start=start) as desk:
+            yield desk
+
+    @classmethod
+    @contextmanager
+    def open_images(cls, folder: Path, *, start: bool = True) -> Iterator[Desk]:
+        """The same with an overlay that gives its images again, inverted."""
+        inverting_lutnet().save(folder / "inverting.lutnet")
+        overlay.generate(folder / "inverting.lutnet", folder / NAMES[0])
         with cls._around(folder, SOURCES, start=start) as desk:
             yield desk
 

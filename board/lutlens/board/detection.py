@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ class Detection:
     scores: of all classes, added over passes; None where the core keeps the best only.
     view: what the network saw, uint8 `[h, w]`, or `[h, w, 3]` of red, green and blue.
     track: the digit's number, the same from frame to frame; None where digits are not followed.
+    output: what the network gives again of the view, uint8 `[h, w]` or `[h, w, 3]`, of one that gives
+        images. Class, label, margin and scores are 0, empty, 0 and None then.
     """
 
     box: Box
@@ -33,6 +35,7 @@ class Detection:
     scores: tuple[int, ...] | None
     view: Image
     track: int | None = None
+    output: Image | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +88,7 @@ class RegionDetector(Detector):
 
     def detect(self, image: Image, sequence: int, k: int, min_margin: int) -> Found:
         boxes, views = regions.propose(image, centre_box=self._centre_box)
-        found = recognise(self._overlay, boxes, views, k)
-        return Found(tuple(d for d in found if d.margin >= min_margin))
+        return Found(_sure(recognise(self._overlay, boxes, views, k), min_margin))
 
 
 class PictureDetector(Detector):
@@ -97,14 +99,18 @@ class PictureDetector(Detector):
 
     def detect(self, image: Image, sequence: int, k: int, min_margin: int) -> Found:
         box, view = pictures.middle(image, self._overlay.manifest.geometry)
-        found = recognise(self._overlay, [box], view[np.newaxis], k)
-        return Found(tuple(d for d in found if d.margin >= min_margin))
+        return Found(_sure(recognise(self._overlay, [box], view[np.newaxis], k), min_margin))
+
+
+def _sure(found: Iterable[Detection], min_margin: int) -> tuple[Detection, ...]:
+    """Those whose margin is large enough; an image that is given again has none."""
+    return tuple(d for d in found if d.output is not None or d.margin >= min_margin)
 
 
 def recognise(
     overlay: LoadedOverlay, boxes: Sequence[Box], views: Image, k: int
 ) -> list[Detection]:
-    """Classify the views, uint8 `[n, h, w]` or `[n, h, w, 3]`, of n boxes, in one batch. Raises CoreError."""
+    """Show the core the views, uint8 `[n, h, w]` or `[n, h, w, 3]`, of n boxes, in one batch. Raises CoreError."""
     if not boxes:
         return []
     geometry = overlay.manifest.geometry
@@ -112,6 +118,16 @@ def recognise(
     if geometry.scan:  # such networks know pictures by their local contrast
         views = np.stack([contrast.normalise(view) for view in views])
     results = overlay.classify(views, k)
+    if geometry.gives:
+        assert geometry.values is not None
+        assert results.scores is not None  # a core of single images
+        numbers = geometry.values.numbers(results.scores, k * geometry.bits_per_class)
+        images = np.rint(numbers).astype(np.uint8).reshape(-1, *geometry.gives)
+        outputs = images[..., 0] if geometry.gives[2] == 1 else images
+        return [
+            Detection(box, 0, "", 0, None, views[i], output=outputs[i])
+            for i, box in enumerate(boxes)
+        ]
     names = geometry.classes
     scores = results.scores
     return [

@@ -93,10 +93,18 @@ class Geometry(StrictModel):
     values: Values | None = None
 
     @property
+    def gives(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of the images that are its outputs; None if they are none."""
+        return self.values.shape if self.values else None
+
+    @property
     def reads_ink(self) -> bool:
         """Whether it reads written characters, which are looked for as ink: their images are grey, and each of their
-        classes has a name of one character. Any other network looks at pictures as they are.
+        classes has a name of one character, or it gives grey images again. Any other network looks at pictures as they
+        are.
         """
+        if self.gives:
+            return self.channels == self.gives[2] == 1
         ground = self.scan.background if self.scan else None
         names = (name for number, name in enumerate(self.classes) if number != ground)
         return self.channels == 1 and all(len(name) == 1 for name in names)

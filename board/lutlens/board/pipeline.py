@@ -366,15 +366,15 @@ class Pipeline:
 
 
 def _of_pictures(overlay: LoadedOverlay) -> LoadedOverlay:
-    """Raises ValueError for an overlay that recognises nothing in pictures."""
+    """Raises ValueError for an overlay that makes nothing of pictures."""
     channels = overlay.manifest.geometry.channels
     if channels not in (1, 3):
         raise ValueError(
             f"overlay {overlay.name}: images of {channels} channels, pictures have 1 or 3"
         )
-    if overlay.manifest.geometry.values:
+    if overlay.manifest.geometry.values and not overlay.manifest.geometry.gives:
         raise ValueError(
-            f"overlay {overlay.name}: its outputs are numbers, there is nothing to recognise; "
+            f"overlay {overlay.name}: its outputs are numbers and no image, there is nothing to show; "
             "`lutlens eval` measures its network"
         )
     return overlay

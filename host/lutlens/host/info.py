@@ -64,7 +64,7 @@ def render(lutnet: Lutnet, manifest: Manifest | None) -> RenderableType:
     if lutnet.modulator:
         facts.add_row("modulator", f"{lutnet.modulator.kind}, swing {lutnet.modulator.swing}")
     facts.add_row(*_outputs(lutnet))
-    for k, r2 in lutnet.provenance.get("r2", {}).items():
+    for k, r2 in sorted(lutnet.provenance.get("r2", {}).items(), key=lambda one: int(one[0])):
         facts.add_row(f"R2, K = {k}", f"{r2:.4f}")
     for k, fraction in lutnet.provenance.get("accuracy", {}).items():
         facts.add_row(f"accuracy, K = {k}", f"{100 * fraction:.2f} %")

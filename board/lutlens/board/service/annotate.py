@@ -40,6 +40,8 @@ def annotated(result: FrameResult) -> npt.NDArray[np.uint8]:
         text = (255, 255, 255) if detection.digit % len(DIGIT_COLOURS) in DARK else (20, 20, 20)
         cv2.rectangle(image, (x, y), (x + width, y + height), HALO, 4)
         cv2.rectangle(image, (x, y), (x + width, y + height), colour, 2)
+        if detection.output is not None:
+            continue
         label = f"{detection.label}  +{detection.margin}"
         (label_width, label_height), _ = cv2.getTextSize(label, FONT, 0.5, 1)
         top = y - label_height - 8 if y > label_height + 8 else y + height

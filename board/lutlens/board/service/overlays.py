@@ -41,8 +41,9 @@ class OverlayShelf:
             except ManifestError as error:
                 log.warning("not offered: %s", error)
                 continue
-            if manifest.geometry.values or manifest.geometry.channels not in (1, 3):
-                log.info("not offered: %s: it does not recognise pictures", directory)
+            geometry = manifest.geometry
+            if (geometry.values and not geometry.gives) or geometry.channels not in (1, 3):
+                log.info("not offered: %s: it makes nothing of pictures", directory)
                 continue
             self._directories.setdefault(manifest.name, directory)
             self._manifests.setdefault(manifest.name, manifest)

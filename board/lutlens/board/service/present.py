@@ -24,6 +24,7 @@ def recognition_fields(detection: Detection, *, view: bool = True) -> dict[str, 
         "margin": detection.margin,
         "scores": None if detection.scores is None else list(detection.scores),
         "view": _base64(detection.view) if view else None,
+        "output": None if detection.output is None or not view else _base64(detection.output),
     }
 
 
@@ -87,6 +88,7 @@ def overlay(manifest: Manifest, *, loaded: bool) -> models.OverlayInfo:
             "image_height": geometry.image_height,
             "channels": geometry.channels,
             "reads": "ink" if geometry.reads_ink else "pictures",
+            "gives": geometry.gives,
             "bits_per_class": geometry.bits_per_class,
             "scans": geometry.scan is not None,
             "passes": sorted(manifest.thresholds),

@@ -35,7 +35,7 @@ export class Bring extends EventTarget {
       const { files } = await call("POST", "classify", form, { type: null });
       const [found] = files[0].detections;
       this.reading.show(found);
-      say(byId("pad-note"), `${file.name}: ${found.label}`);
+      say(byId("pad-note"), found.output ? file.name : `${file.name}: ${found.label}`);
       this.dispatchEvent(new CustomEvent("read", { detail: found }));
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;

@@ -42,6 +42,18 @@ export const barOf = (digit) => `var(--bar-${digit % 10}, var(--digit-${digit % 
 export const isDark = (digit) => DARK.has(digit % 10);
 
 /** Name a class: a digit has a square to itself, a word takes the room that it needs, or ends in an ellipsis. */
+/** Paint an image, a byte a pixel or three of red, green and blue, on a canvas that becomes as large. */
+export function paint(canvas, values, [height, width, channels]) {
+  if (values.length !== width * height * channels) return; // of an overlay that is no longer there
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i += 1) {
+    const [red, green = red, blue = red] = values.subarray(channels * i, channels * (i + 1));
+    image.data.set([red, green, blue, 255], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
 export function name(target, label) {
   say(target, label);
   target.classList.toggle("word", label.length > 2);

@@ -15,6 +15,7 @@ export class Live extends EventTarget {
   #pinned = null; // the id that the visitor picked; otherwise the surest digit is shown
   #agreed = [];
   #most = 1;
+  #gives = null;
 
   constructor() {
     super();
@@ -27,9 +28,10 @@ export class Live extends EventTarget {
     new ResizeObserver(() => this.draw()).observe(this.#stage.canvas);
   }
 
-  /** The margin from which the class map's tint is as dense as it gets. */
-  shape(most) {
+  /** The margin from which the class map's tint is as dense as it gets; size of the images that are given, if any. */
+  shape(most, gives) {
     this.#most = most;
+    this.#gives = gives;
   }
 
   /** Show a frame: `result` as the service sent it, `picture` an ImageBitmap of it. */
@@ -37,7 +39,7 @@ export class Live extends EventTarget {
     this.#stage.frame?.picture.close();
     const digits = this.#tracks.update(result.detections);
     if (!digits.some(({ id }) => id === this.#pinned)) this.#pinned = null;
-    this.#judge(result.truth, digits);
+    this.#judge(this.#gives ? null : result.truth, digits);
     this.#stage.take({ picture, digits, map: result.class_map, width: result.width, height: result.height });
     this.#changed();
   }
@@ -62,7 +64,7 @@ export class Live extends EventTarget {
   }
 
   #changed() {
-    this.#readout.show(this.#stage.frame.digits, this.selected);
+    this.#readout.show(this.#stage.frame.digits, this.selected, this.#gives);
     this.draw();
     this.dispatchEvent(new CustomEvent("select", { detail: this.selected }));
   }

@@ -27,6 +27,8 @@ const WORDS = {
   pictures: { empty: "nothing that it is so sure of", surest: "the middle of the picture", picked: "the middle of the picture", title: "Bring one", note: "PNG or JPEG" },
 };
 
+const GIVEN = { surest: "one of them; pick another", picked: WORDS.ink.picked }; // there is no surest one
+
 for (let bit = 63n; bit >= 0n; bit -= 1n) {
   const place = 63 - Number(bit);
   const cell = document.createElementNS("http://www.w3.org/2000/svg", "rect");
@@ -94,9 +96,10 @@ function again() {
 
 /** Say what the overlay reads, and offer the visitor to draw or to bring it. */
 function shapeWords() {
-  const { reads } = status.overlay;
+  const { reads, gives } = status.overlay;
   const { empty, title, note } = WORDS[reads];
   byId("readout").dataset.empty = empty;
+  byId("margin").closest("label").hidden = Boolean(gives);
   byId("slate").hidden = reads !== "ink";
   byId("bring").hidden = reads === "ink";
   say(byId("pad-title"), title);
@@ -109,7 +112,7 @@ function shapeMap() {
   const shown = overlay.scans && byId("tint").getAttribute("aria-pressed") === "true";
   byId("tint").hidden = !overlay.scans;
   link.wantMap(shown);
-  live.shape(most);
+  live.shape(most, overlay.gives);
   slow.shape(shown, most);
 }
 
@@ -148,14 +151,14 @@ live.addEventListener("select", ({ detail }) => {
     return;
   }
   selected.show(detail);
-  const { picked, surest } = WORDS[status?.overlay.reads ?? "ink"];
+  const { picked, surest } = detail.output && status?.overlay.reads === "ink" ? GIVEN : WORDS[status?.overlay.reads ?? "ink"];
   const which = live.pinned ? picked : surest;
   say(byId("selected-note"), detail.track === null || !live.pinned ? which : `${which}, no. ${detail.track}`);
-  if (live.pinned) announce(`${detail.label}, margin ${detail.margin}`);
+  if (live.pinned && !detail.output) announce(`${detail.label}, margin ${detail.margin}`);
 });
 
 for (const source of [pad, bring]) {
-  source.addEventListener("read", ({ detail }) => announce(`Read as ${detail.label}, margin ${detail.margin}`));
+  source.addEventListener("read", ({ detail }) => announce(detail.output ? "Given again" : `Read as ${detail.label}, margin ${detail.margin}`));
 }
 
 function announce(text) {

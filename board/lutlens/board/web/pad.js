@@ -161,7 +161,7 @@ export class Pad extends EventTarget {
       this.#sent = version;
       if (recognition && this.#strokes.length) {
         this.reading.show(recognition);
-        say(byId("pad-note"), `read as ${recognition.label}`);
+        say(byId("pad-note"), recognition.output ? "given again" : `read as ${recognition.label}`);
         this.dispatchEvent(new CustomEvent("read", { detail: recognition }));
       }
       await new Promise((resolve) => setTimeout(resolve, LEAST_INTERVAL_MS));

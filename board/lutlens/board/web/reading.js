@@ -1,13 +1,13 @@
 // One recognition: the view that the network saw, its answer, and the score of every class, where the core tells: one
-// that scans frames keeps the best class only.
+// that scans frames keeps the best class only. Of a network that gives images: the view, and the image of it.
 
-import { barOf, byId, bytes, element, name, say, tint } from "./dom.js";
+import { barOf, byId, bytes, element, name, paint, say, tint } from "./dom.js";
 
 const MOST_CELLS = 64;
 
 export class Reading {
   #rows = [];
-  #overlay = { classes: [], bits_per_class: 1, image_width: 28, image_height: 28, channels: 1 };
+  #overlay = { classes: [], bits_per_class: 1, image_width: 28, image_height: 28, channels: 1, gives: null };
   #k = 1;
 
   constructor(id, { compact = false } = {}) {
@@ -19,6 +19,9 @@ export class Reading {
     const why = element("span", { className: "unscored" }, "A core that scans frames keeps the best class of a window, and its margin; the other scores stay in it.");
     const answer = element("div", { className: "answer" }, this.digit, element("p", {}, this.margin, "margin over the second best", why));
     const seen = element("div", { className: "seen" }, this.view);
+    this.output = element("canvas", { width: 0, height: 0 });
+    this.output.setAttribute("role", "img");
+    this.given = element("figure", { className: "given" }, element("div", { className: "seen" }, this.output), element("figcaption", {}, "what the network gives again"));
     this.bars = element("dl", { className: "bars" });
     this.bars.setAttribute("aria-label", "Score of every class");
     this.root.append(element("div", { className: "look" }, seen, answer), this.bars);
@@ -32,9 +35,16 @@ export class Reading {
     if (overlay.build_id === this.#overlay.build_id) return;
     this.#overlay = overlay;
     this.root.toggleAttribute("data-unscored", overlay.scans);
+    this.root.toggleAttribute("data-images", Boolean(overlay.gives));
+    if (!overlay.gives) this.given.remove();
+    else {
+      this.bars.before(this.given);
+      const [height, width] = overlay.gives;
+      this.output.setAttribute("aria-label", `The ${width} by ${height} pixels that the network gives again`);
+    }
     const bits = overlay.bits_per_class;
     const cells = bits <= MOST_CELLS ? bits : Math.round(MOST_CELLS * 0.75);
-    this.#rows = overlay.classes.map((label, digit) => {
+    this.#rows = (overlay.gives ? [] : overlay.classes).map((label, digit) => {
       const title = element("dt");
       name(title, label);
       tint(title, digit);
@@ -46,13 +56,14 @@ export class Reading {
     this.clear();
   }
 
-  show({ digit, label, margin, scores, view }) {
+  show({ digit, label, margin, scores, view, output }) {
     delete this.root.dataset.empty;
+    if (output && this.#overlay.gives) paint(this.output, bytes(output), this.#overlay.gives);
     name(this.digit, label);
     tint(this.digit, digit);
     say(this.margin, `+${margin}`);
     this.#draw(bytes(view));
-    this.root.toggleAttribute("data-unscored", !scores);
+    this.root.toggleAttribute("data-unscored", !scores && !output);
     if (!scores) return;
     const most = this.#overlay.bits_per_class * this.#k;
     this.#rows.forEach(({ bar, sum }, i) => {
@@ -73,6 +84,8 @@ export class Reading {
     say(this.margin, "–");
     const { image_width, image_height, channels } = this.#overlay;
     this.#draw(new Uint8Array(image_width * image_height * channels));
+    const { gives } = this.#overlay;
+    if (gives) paint(this.output, new Uint8Array(gives[0] * gives[1] * gives[2]), gives);
     for (const { bar, sum } of this.#rows) {
       bar.classList.remove("won");
       bar.style.setProperty("--fill", "0%");
@@ -83,18 +96,11 @@ export class Reading {
 
   #draw(values) {
     const { image_width: width, image_height: height, channels } = this.#overlay;
-    if (values.length !== width * height * channels) return; // of an overlay that is no longer there
     if (this.view.width !== width || this.view.height !== height) {
-      Object.assign(this.view, { width, height });
       this.root.style.setProperty("--columns", width);
       this.root.style.setProperty("--rows", height);
       this.view.setAttribute("aria-label", `The ${width} by ${height} pixels that the network saw`);
     }
-    const image = new ImageData(width, height);
-    for (let i = 0; i < width * height; i += 1) {
-      const [red, green = red, blue = red] = values.subarray(channels * i, channels * (i + 1));
-      image.data.set([red, green, blue, 255], 4 * i);
-    }
-    this.view.getContext("2d").putImageData(image, 0, 0);
+    paint(this.view, values, [height, width, channels]);
   }
 }

@@ -1,6 +1,6 @@
 // What is read in a frame, as bands on a lead: a button for each digit, walked through by the arrow keys.
 
-import { element, name, say, tint } from "./dom.js";
+import { bytes, element, name, paint, say, tint } from "./dom.js";
 
 const MARGIN_MS = 200; // figures that change faster cannot be read
 
@@ -15,17 +15,22 @@ export class Readout extends EventTarget {
     root.addEventListener("keydown", (event) => this.#walk(event));
   }
 
-  /** Show these digits, one of them selected. */
-  show(digits, selected) {
+  /** Show these digits, one of them selected; or the images that are given of them, of size `gives`. */
+  show(digits, selected, gives) {
     const hadFocus = [...this.#bands.values()].find((band) => band.root === document.activeElement);
     const due = performance.now() - this.#margins > MARGIN_MS;
     if (due) this.#margins = performance.now();
     const kept = new Map();
     for (const digit of digits) {
       const band = this.#bands.get(digit.id) ?? this.#band(digit.id);
+      const parts = gives ? [band.image] : [band.label, band.margin];
+      if (band.root.firstChild !== parts[0]) band.root.replaceChildren(...parts);
       tint(band.label, digit.digit);
       name(band.label, digit.label);
-      if (due || !band.margin.textContent) {
+      if (gives && digit.output) {
+        paint(band.image, bytes(digit.output), gives);
+        band.root.setAttribute("aria-label", "An image that the network gives again");
+      } else if (due || !band.margin.textContent) {
         say(band.margin, `+${digit.margin}`);
         band.root.setAttribute("aria-label", `${digit.label}, margin ${digit.margin}`);
       }
@@ -50,9 +55,10 @@ export class Readout extends EventTarget {
   #band(id) {
     const label = element("b");
     const margin = element("span");
-    const root = element("button", { type: "button", className: "band" }, label, margin);
+    const image = element("canvas");
+    const root = element("button", { type: "button", className: "band" });
     root.addEventListener("click", () => this.#pick(id));
-    return { root, label, margin };
+    return { root, label, margin, image };
   }
 
   #pick(id) {

@@ -170,7 +170,7 @@ export class Slow extends EventTarget {
     say(byId("slow-frame"), (this.#index + 1).toLocaleString("en"));
     say(byId("slow-sequence"), sequences[this.#index].toLocaleString("en"));
     say(byId("slow-time"), times[this.#index].toFixed(2));
-    say(byId("slow-digits"), digits.map(({ label }) => label).join(digits.some(({ label }) => label.length > 1) ? ", " : " ") || "none");
+    say(byId("slow-digits"), digits.map(({ label }) => label).filter(Boolean).join(digits.some(({ label }) => label.length > 1) ? ", " : " ") || "none");
     this.#draw();
   }
 

@@ -48,7 +48,7 @@ export class Stage {
       .sort((a, b) => a.box.width * a.box.height - b.box.width * b.box.height)[0];
   }
 
-  #box(context, { box, digit, tone, label, margin, wrong }, scale, selected) {
+  #box(context, { box, digit, tone, label, margin, wrong, output }, scale, selected) {
     const [x, y, w, h] = [box.x, box.y, box.width, box.height].map((v) => Math.round(v * scale));
     // Small boxes, on a phone, have small tags, without the margin: it is in the list.
     const cramped = w < CRAMPED;
@@ -62,6 +62,7 @@ export class Stage {
       context.lineWidth = line;
       context.strokeRect(x, y, w, h);
     }
+    if (output) return;
     // The tag: the digit on its colour, the margin beside it.
     const [tall, small] = cramped ? [16, 10] : selected ? [26, 13] : [20, 11];
     const mono = token("--mono");

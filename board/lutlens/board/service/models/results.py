@@ -31,7 +31,7 @@ class Recognition(Model):
         list[int] | None,
         Field(
             description="For each class, its bits that were 1, added over the passes; null where "
-            "the core scans whole frames, and keeps the best class only.",
+            "the core scans whole frames, and keeps the best class only, or where images are given again.",
             examples=[[9, 12, 14, 13, 8, 7, 3, 41, 10, 22]],
         ),
     ]
@@ -44,6 +44,15 @@ class Recognition(Model):
             examples=["AAAAAA=="],
         ),
     ]
+    output: Annotated[
+        str | None,
+        Field(
+            description="What the network gives again of the view, in the same form, where the overlay `gives` images: "
+            "there are no classes then, and `digit`, `label` and `margin` are 0 and empty.",
+            json_schema_extra={"format": "byte"},
+            examples=["AAAAAA=="],
+        ),
+    ] = None
 
 
 class Detection(Recognition):

@@ -50,6 +50,14 @@ class OverlayInfo(Model):
             "it is, because its images have colours or its classes are no single characters."
         ),
     ]
+    gives: Annotated[
+        tuple[int, int, int] | None,
+        Field(
+            description="Height, width and channels of the images that it gives again, of an auto-encoder; null for "
+            "classes.",
+            examples=[None],
+        ),
+    ]
     bits_per_class: Annotated[
         int, Field(ge=1, description="The highest score of one pass.", examples=[48])
     ]
