@@ -1,22 +1,26 @@
-"""Every check on a network that looks at pictures in colours."""
+"""Every check on a network that looks at pictures in colours, and on one that gives images."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
+import pytest
 from lutlens.board.hil import suite
 from lutlens.board.hil.bench import Bench
 from lutlens.host import overlay
 from lutlens.host.devices import open_device
 from lutlens.host.hil.local import serving
+from lutlens.host.lutnet import Lutnet
 from support.colours import colours_lutnet
+from support.inverting import inverting_lutnet
 
 
-def test_every_check_that_needs_no_test_images(tmp_path: Path) -> None:
-    directory = tmp_path / "colours"
-    colours_lutnet().save(tmp_path / "colours.lutnet")
-    overlay.generate(tmp_path / "colours.lutnet", directory)
+@pytest.mark.parametrize("net", [colours_lutnet(), inverting_lutnet()], ids=["colours", "images"])
+def test_every_check_that_needs_no_test_images(net: Lutnet, tmp_path: Path) -> None:
+    directory = tmp_path / "network"
+    net.save(tmp_path / "network.lutnet")
+    overlay.generate(tmp_path / "network.lutnet", directory)
     with (
         open_device("model") as device,
         Bench(directory, device, None, 0.1, partial(serving, directory, device)) as bench,

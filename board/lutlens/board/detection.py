@@ -118,12 +118,9 @@ def recognise(
     if geometry.scan:  # such networks know pictures by their local contrast
         views = np.stack([contrast.normalise(view) for view in views])
     results = overlay.classify(views, k)
-    if geometry.gives:
-        assert geometry.values is not None
+    if geometry.values:
         assert results.scores is not None  # a core of single images
-        numbers = geometry.values.numbers(results.scores, k * geometry.bits_per_class)
-        images = np.rint(numbers).astype(np.uint8).reshape(-1, *geometry.gives)
-        outputs = images[..., 0] if geometry.gives[2] == 1 else images
+        outputs = geometry.values.images(results.scores, k * geometry.bits_per_class)
         return [
             Detection(box, 0, "", 0, None, views[i], output=outputs[i])
             for i, box in enumerate(boxes)

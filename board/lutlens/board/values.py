@@ -46,6 +46,17 @@ class Values(StrictModel):
         numbers = self.low + (self.high - self.low) * (scores / highest)
         return numbers.clip(0, 255) if self.shape else numbers
 
+    def images(self, scores: npt.NDArray[np.integer[Any]], highest: int) -> npt.NDArray[np.uint8]:
+        """The images that scores `[n, outputs]` stand for, uint8 `[n, h, w]`, or `[n, h, w, channels]` of several.
+
+        Raises ValueError where the numbers are no image.
+        """
+        if self.shape is None:
+            raise ValueError("shape: None, the numbers are no image")
+        height, width, channels = self.shape
+        shape = (-1, height, width) if channels == 1 else (-1, *self.shape)
+        return np.rint(self.numbers(scores, highest)).astype(np.uint8).reshape(shape)
+
     def shares(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Where numbers lie in the range: 0 at its low end, 1 at its high end."""
         return ((numbers - self.low) / (self.high - self.low)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import secrets
@@ -207,7 +208,8 @@ def _changes(client: Client, status: models.Status) -> None:
 
 
 def _uploads(client: Client, bench: Bench) -> int:
-    """Golden inputs as files; those of a core that takes single images get its golden scores. How many were sent."""
+    """Golden inputs as files; those of a core that takes single images get its golden scores or images. Returns
+    how many were sent."""
     k, vectors = min(bench.ks), bench.vectors
     images = vectors.inputs[:IMAGES]
     body, kind = _multipart(images)
@@ -217,12 +219,16 @@ def _uploads(client: Client, bench: Bench) -> int:
         raise CheckFailed(f"{answer.request}: {len(classified.files)} files, sent {len(images)}")
     if vectors.scans:  # found are digits, at all scales: no golden vector says which
         return len(images)
-    for i, (file, right) in enumerate(zip(classified.files, vectors.answers[k], strict=False)):
-        held = [found.scores for found in file.detections]
-        if held != [right.tolist()]:
-            raise CheckFailed(
-                f"{answer.request}: file {i}: scores {held}, must be {right.tolist()}"
-            )
+    geometry = bench.manifest.geometry
+    for i, (file, scores) in enumerate(zip(classified.files, vectors.answers[k], strict=False)):
+        if geometry.values:
+            (image,) = geometry.values.images(scores[np.newaxis], k * geometry.bits_per_class)
+            field, right = "output", base64.b64encode(image.tobytes()).decode()
+        else:
+            field, right = "scores", scores.tolist()
+        held = [getattr(found, field) for found in file.detections]
+        if held != [right]:
+            raise CheckFailed(f"{answer.request}: file {i}: {field} {held}, must be {right}")
     return len(images)
 
 
