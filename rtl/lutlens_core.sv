@@ -1,4 +1,5 @@
-// The core: encoder, with a modulator before it if there is one, generated network, scorer. An image's pixels go in, its result comes out.
+// The core: encoder, before it a modulator if the network has one, generated network, scorer. An image's
+// pixels go in, its result comes out.
 //
 // Pixels: VALUES 8-bit values a clock, those of the leftmost pixel lowest, row by row, tuser with the last
 // ones of a line, tlast with the last ones of a pass; every image comes `last_pass_i + 1` times. Where pixels
