@@ -41,7 +41,6 @@ export const barOf = (digit) => `var(--bar-${digit % 10}, var(--digit-${digit % 
 
 export const isDark = (digit) => DARK.has(digit % 10);
 
-/** Name a class: a digit has a square to itself, a word takes the room that it needs, or ends in an ellipsis. */
 /** Paint an image, a byte a pixel or three of red, green and blue, on a canvas that becomes as large. */
 export function paint(canvas, values, [height, width, channels]) {
   if (values.length !== width * height * channels) return; // of an overlay that is no longer there
@@ -54,6 +53,7 @@ export function paint(canvas, values, [height, width, channels]) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+/** Name a class: a digit has a square to itself, a word takes the room that it needs, or ends in an ellipsis. */
 export function name(target, label) {
   say(target, label);
   target.classList.toggle("word", label.length > 2);

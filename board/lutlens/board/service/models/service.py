@@ -46,8 +46,9 @@ class OverlayInfo(Model):
     reads: Annotated[
         Literal["ink", "pictures"],
         Field(
-            description="`ink`: written characters, which are looked for. `pictures`: the middle of a picture as "
-            "it is, because its images have colours or its classes are no single characters."
+            description="`ink`: written characters, which are looked for; so are those that are given again in grey. "
+            "`pictures`: the middle of a picture as it is, because its images have colours or its classes are no "
+            "single characters."
         ),
     ]
     gives: Annotated[
