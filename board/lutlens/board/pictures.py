@@ -11,6 +11,18 @@ from lutlens.board.sources.base import Box
 UInt8 = npt.NDArray[np.uint8]
 
 
+def why_none(geometry: Geometry) -> str | None:
+    """What keeps a network from making something of pictures; None if nothing does."""
+    if geometry.channels not in (1, 3):
+        return f"images of {geometry.channels} channels, pictures have 1 or 3"
+    if geometry.values and not geometry.gives:
+        return (
+            "its outputs are numbers and no image, there is nothing to show; "
+            "`lutlens eval` measures its network"
+        )
+    return None
+
+
 def middle(image: UInt8, geometry: Geometry) -> tuple[Box, UInt8]:
     """The largest box in the middle of a picture, BGR uint8 `[h, w, 3]`, that has the proportions of the network's
     images, and what is in it, resampled to the network's size.

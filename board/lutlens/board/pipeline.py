@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 
+from lutlens.board import pictures
 from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.detection import Detector, PictureDetector, RegionDetector
 from lutlens.board.driver import CoreError
@@ -367,14 +368,6 @@ class Pipeline:
 
 def _of_pictures(overlay: LoadedOverlay) -> LoadedOverlay:
     """Raises ValueError for an overlay that makes nothing of pictures."""
-    channels = overlay.manifest.geometry.channels
-    if channels not in (1, 3):
-        raise ValueError(
-            f"overlay {overlay.name}: images of {channels} channels, pictures have 1 or 3"
-        )
-    if overlay.manifest.geometry.values and not overlay.manifest.geometry.gives:
-        raise ValueError(
-            f"overlay {overlay.name}: its outputs are numbers and no image, there is nothing to show; "
-            "`lutlens eval` measures its network"
-        )
+    if why := pictures.why_none(overlay.manifest.geometry):
+        raise ValueError(f"overlay {overlay.name}: {why}")
     return overlay

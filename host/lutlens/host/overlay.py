@@ -35,7 +35,7 @@ from lutlens.host import golden, hwh
 from lutlens.host.boards import Board
 from lutlens.host.lutnet import CORE_PASSES, Lutnet
 from lutlens.host.netlist import Netlist
-from lutlens.host.rtl import SCANS_NO_MODULATOR, SCANS_NO_STATE, image_lines
+from lutlens.host.rtl import image_lines, why_no_scan
 from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 from lutlens.host.systemverilog.validation import validate
 
@@ -84,10 +84,8 @@ def generate(
     height, width, channels = lutnet.input_shape
     if not _NAME.fullmatch(name):
         raise OverlayError(f"{out}: the directory's name becomes the overlay's: {_NAME.pattern}")
-    if scan and lutnet.recurrent:
-        raise OverlayError(SCANS_NO_STATE)
-    if scan and lutnet.modulator:
-        raise OverlayError(SCANS_NO_MODULATOR)
+    if scan and (why := why_no_scan(lutnet)):
+        raise OverlayError(why)
     if max_width is None:
         max_width = DEFAULT_MAX_WIDTH if scan else image_lines(width, pixels_per_clock)
     netlist = Netlist.from_lutnet(lutnet)

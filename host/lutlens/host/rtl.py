@@ -21,10 +21,6 @@ from lutlens.host.systemverilog import DEFAULT_MAX_WIDTH
 
 BATCH_CORE = "lutlens_core"
 SCAN_CORE = "lutlens_scan_core"
-SCANS_NO_STATE = (
-    "scan: a recurrent network reads whole rows of images as wide as its own; a batch build runs it"
-)
-SCANS_NO_MODULATOR = "scan: a network with a modulator reads single images; a batch build runs it"
 _CORES = {
     BATCH_CORE: ("lutlens_modulator", "lutlens_encoder", "lutlens_lines", "lutlens_scorer"),
     SCAN_CORE: (
@@ -84,15 +80,22 @@ def image_lines(width: int, pixels_per_clock: int) -> int:
     return -(-width // pixels_per_clock) * pixels_per_clock
 
 
+def why_no_scan(lutnet: Lutnet) -> str | None:
+    """What keeps a network from scanning frames, as an error's message; None if nothing does."""
+    if lutnet.recurrent:
+        return "scan: a recurrent network reads whole rows of images as wide as its own; a batch build runs it"
+    if lutnet.modulator:
+        return "scan: a network with a modulator reads single images; a batch build runs it"
+    return None
+
+
 def network_sources(lutnet: Lutnet, build: Build) -> dict[str, str]:
     """The simplified network of a lutnet.
 
     Raises GenerationError of `lutlens.host.systemverilog`.
     """
-    if build.scan and lutnet.recurrent:
-        raise systemverilog.GenerationError(SCANS_NO_STATE)
-    if build.scan and lutnet.modulator:
-        raise systemverilog.GenerationError(SCANS_NO_MODULATOR)
+    if build.scan and (why := why_no_scan(lutnet)):
+        raise systemverilog.GenerationError(why)
     netlist, _ = simplify(Netlist.from_lutnet(lutnet))
     return systemverilog.sources(
         netlist,

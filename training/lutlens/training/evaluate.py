@@ -116,7 +116,7 @@ def rank_thresholds(
         tried: list[tuple[float, float, Thresholds]] = []
         for thresholds in _distinct(ramp(k, bits, low, high) for low in LOWS for high in HIGHS):
             scores = np.sum([one_pass(t) for t in thresholds], axis=0)
-            tried.append((*quality_of(scores, data.labels), thresholds))
+            tried.append((*accuracy_and_margin(scores, data.labels), thresholds))
         tried.sort(key=lambda one: one[:2], reverse=True)
         ranked[k] = [(thresholds, accuracy) for accuracy, _, thresholds in tried]
     return ranked
@@ -126,7 +126,7 @@ def _distinct(ramps: Iterable[Thresholds]) -> Iterable[Thresholds]:
     return {thresholds.tobytes(): thresholds for thresholds in ramps}.values()
 
 
-def quality_of(scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[float, float]:
+def accuracy_and_margin(scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[float, float]:
     images = np.arange(len(labels))
     others = scores.copy()
     true = scores[images, labels]

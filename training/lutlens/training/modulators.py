@@ -24,8 +24,8 @@ from lutlens.training.evaluate import (
     LOWS,
     Scores,
     ScoresOf,
+    accuracy_and_margin,
     evaluate,
-    quality_of,
     ramp,
     rank_thresholds,
 )
@@ -89,7 +89,7 @@ def modulators(
             for levels, swing in candidates:
                 tried = Modulation(Modulator(kind=name, swing=swing), levels)
                 for k, scores in _added(scores_of, tried, images.validation, ks).items():
-                    reached = quality_of(scores, images.validation.labels)
+                    reached = accuracy_and_margin(scores, images.validation.labels)
                     if k not in best or reached > best[k][0]:
                         best[k] = reached, tried
                 progress.advance(task)

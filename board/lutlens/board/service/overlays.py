@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from lutlens.board import pictures
 from lutlens.board.classifier import LoadedOverlay
 from lutlens.board.manifest import CARD_NAME, MANIFEST_NAME, Manifest, ManifestError
 from lutlens.board.pipeline import Pipeline
@@ -41,9 +42,8 @@ class OverlayShelf:
             except ManifestError as error:
                 log.warning("not offered: %s", error)
                 continue
-            geometry = manifest.geometry
-            if (geometry.values and not geometry.gives) or geometry.channels not in (1, 3):
-                log.info("not offered: %s: it makes nothing of pictures", directory)
+            if why := pictures.why_none(manifest.geometry):
+                log.info("not offered: %s: %s", directory, why)
                 continue
             self._directories.setdefault(manifest.name, directory)
             self._manifests.setdefault(manifest.name, manifest)
