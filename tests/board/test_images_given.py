@@ -12,14 +12,10 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.browser import Visit, visiting
 from support.inverting import SIDE
-from support.service import Desk, wait_for
+from support.service import Desk, encoded, wait_for
 
 API = "/api/v1"
 UInt8 = npt.NDArray[np.uint8]
-
-
-def png(image: UInt8) -> bytes:
-    return bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
 def image_of(text: str) -> UInt8:
@@ -41,7 +37,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.mark.parametrize("passes", [1, 3])
 def test_a_file(desk: Desk, passes: int) -> None:
     sent = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
-    files = [("files", ("noise", png(sent), "image/png"))]
+    files = [("files", ("noise", encoded(sent), "image/png"))]
     (answer,) = desk.client.post(f"{API}/classify?k={passes}", files=files).json()["files"]
     (found,) = answer["detections"]
     assert np.array_equal(image_of(found["view"]), sent)
@@ -52,7 +48,7 @@ def test_a_file(desk: Desk, passes: int) -> None:
 def test_a_drawing(desk: Desk) -> None:
     drawn = np.zeros((140, 140), np.uint8)
     cv2.line(drawn, (70, 20), (70, 120), 255, 40)
-    found = desk.client.post(f"{API}/pad?k=3", content=png(drawn)).json()["recognition"]
+    found = desk.client.post(f"{API}/pad?k=3", content=encoded(drawn)).json()["recognition"]
     view = image_of(found["view"])
     assert view.max() > 128
     assert np.array_equal(image_of(found["output"]), inverted(view, 3))

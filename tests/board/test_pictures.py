@@ -6,7 +6,6 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,7 +23,7 @@ from playwright.sync_api import Page, expect
 from support.browser import Visit, visiting
 from support.colours import CLASSES, SIDE
 from support.networks import random_lutnet
-from support.service import Desk, wait_for
+from support.service import Desk, encoded, wait_for
 
 API = "/api/v1"
 BLUE, GREEN, RED = np.eye(3, dtype=np.uint8) * 255
@@ -52,10 +51,6 @@ def striped(height: int, width: int, at: int) -> npt.NDArray[np.uint8]:
     picture[:] = GREEN
     picture[:, :at] = picture[:, width - at :] = RED
     return picture
-
-
-def png(picture: npt.NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
 
 
 def test_the_middle_has_the_networks_proportions() -> None:
@@ -112,7 +107,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.mark.parametrize("passes", [1, 3])
 def test_files(desk: Desk, passes: int) -> None:
     sent = {"wide": striped(60, 120, at=35), "exact": striped(SIDE, SIDE, at=3)}
-    files = [("files", (name, png(picture), "image/png")) for name, picture in sent.items()]
+    files = [("files", (name, encoded(picture), "image/png")) for name, picture in sent.items()]
     answer = desk.client.post(f"{API}/classify?k={passes}", files=files).json()
     wide, exact = answer["files"]
     assert (wide["direct"], exact["direct"]) == (False, True)
@@ -125,7 +120,7 @@ def test_files(desk: Desk, passes: int) -> None:
 
 
 def test_a_drawing_is_no_picture(desk: Desk) -> None:
-    refused = desk.client.post(f"{API}/pad", content=png(striped(28, 28, at=3)))
+    refused = desk.client.post(f"{API}/pad", content=encoded(striped(28, 28, at=3)))
     assert refused.status_code == 409
     assert "reads pictures, not drawings" in refused.json()["detail"]
 
@@ -169,7 +164,7 @@ def test_a_picture_is_brought_where_nothing_is_drawn(visit: Visit, page: Page) -
     picture = np.empty((40, 50, 3), np.uint8)
     picture[:] = BLUE
     page.locator("#bring-file").set_input_files(
-        {"name": "sky.png", "mimeType": "image/png", "buffer": png(picture)}
+        {"name": "sky.png", "mimeType": "image/png", "buffer": encoded(picture)}
     )
     expect(page.locator("#pad-reading .answer b")).to_have_text("mostly blue")
     expect(page.locator("#pad-note")).to_have_text("sky.png: mostly blue")

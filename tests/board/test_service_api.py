@@ -17,7 +17,7 @@ from lutlens.board.driver import CoreError
 from lutlens.board.pipeline import Pipeline
 from lutlens.board.service import status
 from starlette.testclient import TestClient
-from support.service import Desk, wait_for
+from support.service import Desk, encoded, wait_for
 
 CLASSES = 10
 
@@ -38,12 +38,6 @@ def client(desk: Desk) -> Iterator[TestClient]:
 @pytest.fixture
 def pipeline(desk: Desk) -> Pipeline:
     return desk.pipeline
-
-
-def png(image: npt.NDArray[np.uint8], extension: str = ".png") -> bytes:
-    ok, data = cv2.imencode(extension, image)
-    assert ok
-    return bytes(data.tobytes())
 
 
 def digit(number: int = 3) -> npt.NDArray[np.uint8]:
@@ -161,7 +155,7 @@ def test_a_source_that_is_not_offered_cannot_be_named(client: TestClient, name: 
 
 
 def test_a_28x28_image_is_classified_as_it_is(client: TestClient, desk: Desk) -> None:
-    files = [("files", (f"{n}.png", png(digit(n)), "image/png")) for n in range(3)]
+    files = [("files", (f"{n}.png", encoded(digit(n)), "image/png")) for n in range(3)]
     answer = client.post("/api/v1/classify", files=files, params={"k": 3}).json()
     assert answer["k"] == 3
     assert answer["device"] == "model"
@@ -183,7 +177,7 @@ def test_a_photograph_is_searched_for_digits(client: TestClient, extension: str)
     for x, y in places:
         ink = cv2.resize(digit(), (96, 96), interpolation=cv2.INTER_CUBIC)
         paper[y : y + 96, x : x + 96] -= (ink[:, :, None] * 0.8).astype(np.uint8)
-    upload = {"files": (f"photo{extension}", png(paper, extension), "application/octet-stream")}
+    upload = {"files": (f"photo{extension}", encoded(paper, extension), "application/octet-stream")}
     (found,) = client.post("/api/v1/classify", files=upload).json()["files"]
     assert found["direct"] is False
     assert (found["width"], found["height"]) == (400, 300)
@@ -200,12 +194,12 @@ def test_files_are_needed(client: TestClient) -> None:
 
 
 def test_too_many_files_are_refused(client: TestClient) -> None:
-    files = [("files", (f"{n}.png", png(digit()), "image/png")) for n in range(65)]
+    files = [("files", (f"{n}.png", encoded(digit()), "image/png")) for n in range(65)]
     check_problem(client.post("/api/v1/classify", files=files), 413, "at most 64")
 
 
 @pytest.mark.parametrize(
-    ("data", "status"), [(b"GIF89a", 415), (b"", 415), (png(digit())[:-20], 422)]
+    ("data", "status"), [(b"GIF89a", 415), (b"", 415), (encoded(digit())[:-20], 422)]
 )
 def test_a_bad_file_is_named(client: TestClient, data: bytes, status: int) -> None:
     files = {"files": ("bad.png", data, "image/png")}
@@ -214,7 +208,7 @@ def test_a_bad_file_is_named(client: TestClient, data: bytes, status: int) -> No
 
 @pytest.mark.parametrize("k", [2, 0, 99, "x"])
 def test_classify_needs_a_k_that_exists(client: TestClient, k: Any) -> None:
-    files = {"files": ("digit.png", png(digit()), "image/png")}
+    files = {"files": ("digit.png", encoded(digit()), "image/png")}
     check_problem(client.post("/api/v1/classify", files=files, params={"k": k}), 422, "k")
 
 
@@ -224,7 +218,7 @@ def test_classify_needs_a_k_that_exists(client: TestClient, k: Any) -> None:
 def test_a_drawing_is_centred_and_classified(client: TestClient, desk: Desk) -> None:
     canvas = np.zeros((140, 140), np.uint8)
     canvas[10:80, 20:90] = cv2.resize(digit(), (70, 70))
-    body = png(canvas)
+    body = encoded(canvas)
     answer = client.post("/api/v1/pad", content=body, headers={"Content-Type": "image/png"})
     recognition = answer.json()["recognition"]
     view = np.frombuffer(base64.b64decode(recognition["view"]), np.uint8).reshape(28, 28)
@@ -240,14 +234,14 @@ def test_dark_ink_on_light_paper_is_the_same_drawing(client: TestClient) -> None
     canvas = np.zeros((140, 140), np.uint8)
     canvas[10:80, 20:90] = cv2.resize(digit(), (70, 70))
     light, dark = (
-        client.post("/api/v1/pad", content=png(image)).json()["recognition"]
+        client.post("/api/v1/pad", content=encoded(image)).json()["recognition"]
         for image in (canvas, 255 - canvas)
     )
     assert light == dark
 
 
 def test_an_empty_drawing_is_nothing(client: TestClient) -> None:
-    answer = client.post("/api/v1/pad", content=png(np.zeros((140, 140), np.uint8)))
+    answer = client.post("/api/v1/pad", content=encoded(np.zeros((140, 140), np.uint8)))
     assert answer.json()["recognition"] is None
 
 

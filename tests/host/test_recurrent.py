@@ -20,7 +20,7 @@ from lutlens.host.registers import Scan
 from lutlens.host.rtl import Build, network_sources
 from lutlens.host.simplify import simplify
 from lutlens.host.systemverilog import GenerationError
-from support.network_rtl import NetworkRtl
+from lutlens.host.systemverilog.simulation import NetworkRtl
 from support.networks import (
     oracle_scores,
     random_frames,

@@ -14,7 +14,7 @@ from lutlens.host.rtl import Build, core_sources
 from lutlens.host.simplify import simplify
 from lutlens.host.synthesis import Resources, SynthesisError, synthesise
 from lutlens.host.systemverilog import sources
-from support.network_rtl import NetworkRtl
+from lutlens.host.systemverilog.simulation import NetworkRtl
 from support.networks import (
     digits_lutnet,
     oracle_scores,

@@ -18,7 +18,7 @@ from lutlens.host.netlist import Netlist
 from lutlens.host.systemverilog import GenerationError, NetworkModule, generate, sources
 from lutlens.host.systemverilog.geometry import Axis, Lanes
 from lutlens.host.systemverilog.popcount import plan
-from support.network_rtl import NetworkRtl
+from lutlens.host.systemverilog.simulation import NetworkRtl
 from support.networks import (
     digits_lutnet,
     lutnets,

@@ -11,7 +11,7 @@ from lutlens.board.overlay import load
 from lutlens.board.values import Values
 from lutlens.host.devices import open_device
 from lutlens.host.overlay import generate
-from support.network_rtl import NetworkRtl
+from lutlens.host.systemverilog.simulation import NetworkRtl
 from support.networks import oracle_scores, random_frames, random_lutnet
 
 pytestmark = pytest.mark.rtl

@@ -14,7 +14,9 @@ from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from fastapi import FastAPI
 from lutlens.board import contrast
@@ -196,3 +198,10 @@ def _app(
     sources: dict[str, SourceSpec],
 ) -> FastAPI:
     return create_app(pipeline=pipeline, overlays=overlays, settings=settings, sources=sources)
+
+
+def encoded(image: npt.NDArray[np.uint8], extension: str = ".png") -> bytes:
+    """An image as a file's content."""
+    ok, data = cv2.imencode(extension, image)
+    assert ok
+    return bytes(data.tobytes())

@@ -43,7 +43,9 @@ def test_streams_are_filtered_bit_by_bit(taps: int) -> None:
     padded = np.concatenate([np.zeros((3, taps - 1), bool), bits], axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, taps, axis=1)
     expected = np.where(windows, 1.0, -1.0).mean(axis=2)
-    np.testing.assert_allclose(lowpass.filtered(moving_average(taps), bits), expected)
+    for scores_of in (lowpass.c_scores, lowpass.rtl_scores):
+        found = lowpass.filtered(moving_average(taps), bits, scores_of)
+        np.testing.assert_allclose(found, expected)
 
 
 def test_what_is_trained_is_what_filters() -> None:

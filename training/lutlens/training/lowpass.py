@@ -19,6 +19,7 @@ import typer
 from lutlens.host.c import Executor
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
+from lutlens.host.systemverilog.simulation import NetworkRtl
 from lutlens.training import plots
 from lutlens.training.network import LayerSpec, Network, NetworkSpec, StageSpec
 from lutlens.training.options import BUILD, SeedOption, ThreadsOption, use_threads
@@ -26,6 +27,11 @@ from lutlens.training.progress import counting_progress
 
 Float = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.bool_]
+Streams = npt.NDArray[np.uint8]
+"""Bits as pixels, 0 or 255: `[n, steps, 1]`."""
+Scores = npt.NDArray[np.uint16]
+ScoresOf = Callable[[Lutnet, Streams], Scores]
+"""A network and streams to scores after every step, `[n, steps, 1, classes]`."""
 
 TAPS = 63
 CUT_OFF, PASS_BAND, STOP_BAND = 0.04, 0.02, 0.08
@@ -115,15 +121,26 @@ def train(
     return float(np.mean(errors[-max(1, steps // 10) :]))
 
 
-def filtered(net: Lutnet, bits: Bits) -> Float:
-    """What the network says after every bit, -1 to 1, by its C. bits: `[n, steps]`."""
-    scores = Executor(net).scores(np.where(bits, 255, 0).astype(np.uint8)[..., None])[:, :, 0]
+def c_scores(net: Lutnet, streams: Streams) -> Scores:
+    """By the generated C."""
+    return Executor(net).scores(streams)
+
+
+def rtl_scores(net: Lutnet, streams: Streams) -> Scores:
+    """By the generated SystemVerilog under Verilator, with random pauses on both sides."""
+    rtl = NetworkRtl(net, max_width=1)
+    return np.stack(rtl.run(list(streams), net.thresholds_for(1)[0], gaps=0.2, stalls=0.2).scores)
+
+
+def filtered(net: Lutnet, bits: Bits, scores_of: ScoresOf = c_scores) -> Float:
+    """What the network says after every bit, -1 to 1. bits: `[n, steps]`."""
+    scores = scores_of(net, np.where(bits, 255, 0).astype(np.uint8)[..., None])[:, :, 0]
     against, told = scores.astype(np.float64).transpose(2, 0, 1)
     found: Float = (told - against) / net.bits_per_class
     return found
 
 
-def response(net: Lutnet) -> tuple[Float, Float, Float]:
+def response(net: Lutnet, scores_of: ScoresOf = c_scores) -> tuple[Float, Float, Float]:
     """Frequencies, the gain at each, and the filter's own.
 
     A sine of each frequency goes in alone; its gain is that of the line that the output's spectrum has there.
@@ -131,7 +148,7 @@ def response(net: Lutnet) -> tuple[Float, Float, Float]:
     turns = np.unique(np.round(np.geomspace(4, PERIOD / 2 - 1, 60)).astype(int))
     frequencies = turns / PERIOD
     sines = AMPLITUDE * np.sin(2 * np.pi * frequencies[:, None] * np.arange(TAPS + PERIOD) + 1.0)
-    spectra = np.abs(np.fft.rfft(filtered(net, delta_sigma(sines))[:, TAPS:], axis=1))
+    spectra = np.abs(np.fft.rfft(filtered(net, delta_sigma(sines), scores_of)[:, TAPS:], axis=1))
     gains = spectra[np.arange(len(turns)), turns] / (AMPLITUDE * PERIOD / 2)
     ideal = np.abs(np.exp(-2j * np.pi * frequencies[:, None] * np.arange(TAPS)) @ taps())
     return frequencies, gains, ideal
@@ -149,14 +166,18 @@ def lowpass(
     / "lowpass.png",
     steps: Annotated[int, typer.Option(min=1, help="Of training, 64 streams each.")] = 500,
     seed: SeedOption = 1,
+    rtl: Annotated[
+        bool, typer.Option("--rtl", help="Measure its RTL, under Verilator, instead of its C.")
+    ] = False,
     threads: ThreadsOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Train a recurrent network to filter delta-sigma bit streams, and draw its response.
 
-    It is measured as generated C: sines go in as bits, each of one frequency.
+    It is measured as generated C, or RTL: sines go in as bits, each of one frequency.
 
         lutlens lowpass --steps 500
+        lutlens lowpass --rtl
     """
     use_threads(threads)
     network = Network(spec(), seed=seed)
@@ -171,13 +192,14 @@ def lowpass(
     for path in (out, png):
         path.parent.mkdir(parents=True, exist_ok=True)
     net.save(out)
-    frequencies, gains, ideal = response(net)
+    frequencies, gains, ideal = response(net, rtl_scores if rtl else c_scores)
     passed = float(decibels(gains)[frequencies <= PASS_BAND].min())
     stopped = float(decibels(gains)[frequencies >= STOP_BAND].max())
     plots.response(frequencies, decibels(gains), decibels(ideal), out.stem, png)
     if json_output:
-        told = {"nodes": net.nodes, "squared_error": error, "out": str(out), "png": str(png)}
-        print(json.dumps({**told, "pass_band_db": passed, "stop_band_db": stopped}))
+        told = {"nodes": net.nodes, "squared_error": error, "engine": "rtl" if rtl else "c"}
+        bands = {"pass_band_db": passed, "stop_band_db": stopped}
+        print(json.dumps({**told, **bands, "out": str(out), "png": str(png)}))
         return
     print(f"{out}: {net.nodes} nodes, mean squared error {error:.5f}")
     print(f"pass band, to {PASS_BAND}: {passed:.1f} dB at least")

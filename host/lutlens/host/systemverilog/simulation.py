@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,24 @@ from lutlens.host.netlist import Netlist
 from lutlens.host.simplify import simplify
 from lutlens.host.systemverilog import NetworkModule, sources
 
-HARNESS = Path(__file__).with_name("network_harness.cpp").read_text()
-ERRORS = {
+_ERRORS = {
     -1: "too many clocks",
     -2: "m_axis changed while it waited",
     -3: "more beats than expected",
 }
 
 
+class SimulationError(RuntimeError):
+    """A core that breaks the rules of its streams, or never ends."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """scores: of each frame, uint16 `[rows, columns, classes]`.
-    clocks: that the pixels took. latency: clocks from the last pixel to the last beat."""
+    """What came of some frames.
+
+    scores: of each frame, uint16 `[rows, columns, classes]`.
+    clocks: that the pixels took. latency: clocks from the last pixel to the last beat.
+    """
 
     scores: list[npt.NDArray[np.uint16]]
     clocks: int
@@ -34,7 +40,7 @@ class Run:
 
 
 class NetworkRtl:
-    """A compiled network core."""
+    """A compiled network core. Raises what `sources` and `lutlens.host.verilator.build` do."""
 
     def __init__(
         self,
@@ -46,7 +52,9 @@ class NetworkRtl:
         lut_ram_beats: int = 0,
         netlist: Mapping[str, str] | None = None,
     ) -> None:
-        """netlist: what synthesis made of the core, to be run in its place."""
+        """max_width, pixels_per_clock, lut_ram_beats: as of `sources`. simplified: the netlist, before it is generated.
+        netlist: what synthesis made of the core, to be run in its place.
+        """
         self.net = net
         circuit = Netlist.from_lutnet(net)
         if simplified:
@@ -61,7 +69,8 @@ class NetworkRtl:
             pixels_per_clock=pixels_per_clock,
             lut_ram_beats=lut_ram_beats,
         )
-        path = verilator.build(files, "lutlens_network", HARNESS, wall=netlist is None)
+        harness = (resources.files(__package__) / "harness.cpp").read_text(encoding="utf-8")
+        path = verilator.build(files, "lutlens_network", harness, wall=netlist is None)
         self._library = ctypes.CDLL(str(path))
         self._library.run.restype = ctypes.c_int64
 
@@ -80,7 +89,7 @@ class NetworkRtl:
         thresholds: uint8 `[z]`.
         gaps, stalls: how likely it is that a clock brings no pixels, or takes no scores.
 
-        Asserts that positions, frames and beats are marked as they should be.
+        Raises SimulationError; also if positions, frames and beats are not marked as they should be.
         """
         data = [self._encode(frame, thresholds) for frame in frames]
         marks = [self._marks(frame.shape) for frame in frames]
@@ -106,8 +115,8 @@ class NetworkRtl:
             ctypes.c_int64(len(out)),
             clocks,
         )
-        assert count >= 0, ERRORS[count]
-        assert count == len(out), f"{count} beats, {len(out)} expected"
+        if count != len(out):
+            raise SimulationError(_ERRORS.get(count, f"{count} beats, {len(out)} expected"))
         classes = len(self.net.classes)
         scores, first = [], 0
         for rows, columns in sizes:
@@ -119,7 +128,8 @@ class NetworkRtl:
             expected[..., -1] = 1
             expected[:, -1:] |= 2
             expected[-1:, -1:, -1] |= 4
-            assert (marked == expected).all(), "tuser or tlast is wrong"
+            if (marked != expected).any():
+                raise SimulationError("tuser or tlast is wrong")
             first = last
         return Run(scores, clocks[0] + 1, clocks[1] - clocks[0])
 
@@ -129,7 +139,10 @@ class NetworkRtl:
         """Beats: the leftmost pixel in the lowest bits."""
         bits = frame.reshape(-1, self.module.pixels_per_clock, 1) > thresholds
         flat = bits.reshape(len(bits), -1)
-        return (flat << np.arange(flat.shape[1])).sum(axis=1).astype(np.uint32)
+        beats: npt.NDArray[np.uint32] = (
+            (flat << np.arange(flat.shape[1])).sum(axis=1).astype(np.uint32)
+        )
+        return beats
 
     def _marks(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """Bit 0: last beat of a line; bit 1: last beat of the frame."""
