@@ -59,6 +59,7 @@ def specs(draw: st.DrawFn) -> NetworkSpec:
         stages=(first, StageSpec(layers=(*layers(draw, 40), last))),
         classes=classes,
         model=draw(st.sampled_from(["lookup", "lookup-raw"])),
+        flip=draw(st.sampled_from([0.25, 0.125])),
     )
 
 
@@ -84,12 +85,12 @@ def by_the_definition(
 
 
 def round_tables(network: Network) -> None:
-    """To multiples of 1/256: then smoothed tables are multiples of 2**-20, so that bits and slopes
-    are exact in single precision and only the gradients' products and sums are rounded.
+    """To multiples of 1/32: with flips of 1/4 or 1/8 smoothed tables are multiples of 2**-23 at least, so that bits and
+    slopes are exact in single precision and only the gradients' products and sums are rounded.
     """
     with torch.no_grad():
         for tables in network.tables():
-            tables.mul_(256).round_().div_(256)
+            tables.mul_(32).round_().div_(32)
 
 
 def assert_equal_but_for_rounding(

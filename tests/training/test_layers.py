@@ -1,6 +1,7 @@
 """Nodes, connections and layers by themselves."""
 
 import itertools
+from typing import get_args
 
 import pytest
 import torch
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 from lutlens.training import LearnedConnections, LutLayer
 from lutlens.training.connections import CANDIDATES, random_connections
 from lutlens.training.kernels import reference
-from lutlens.training.nodes import NODE_MODELS, Wiring
+from lutlens.training.nodes import NodeModelName, Wiring, node_model
 from torch import nn
 
-MODELS = sorted(NODE_MODELS)
+MODELS = get_args(NodeModelName)
 
 
 def all_addresses(fan_in: int) -> torch.Tensor:
@@ -49,24 +50,26 @@ def test_a_layer_looks_its_table_up(fan_in):
         assert output[a, n] == float(layer.tables[n, address] > 0)
 
 
-def test_smoothing_is_the_expected_value_under_flipped_bits():
+@pytest.mark.parametrize("flip", [0.25, 0.125])
+def test_smoothing_is_the_expected_value_under_flipped_bits(flip):
     table = torch.rand(1, 8, dtype=torch.float64)
     address = torch.arange(8)
     weights = torch.tensor(
-        [[0.75 ** (3 - d) * 0.25**d for d in _distances(a, address)] for a in range(8)],
+        [[(1 - flip) ** (3 - d) * flip**d for d in _distances(a, address)] for a in range(8)],
         dtype=torch.float64,
     )
-    torch.testing.assert_close(reference.smooth(table), table @ weights.T)
+    torch.testing.assert_close(reference.smooth(table, flip), table @ weights.T)
 
 
-def test_slopes_are_the_multilinear_gradient_at_probabilities_of_a_quarter():
+@pytest.mark.parametrize("flip", [0.25, 0.125])
+def test_slopes_are_the_multilinear_gradient_at_probabilities_of_the_flip(flip):
     tables = torch.randn(4, 64, dtype=torch.float64)
-    slopes = reference.slopes(tables)
+    slopes = reference.slopes(tables, flip)
     address = torch.arange(64)
     bits = (address[None, :] >> torch.arange(6)[:, None] & 1).double()
-    rows = (0.25 + 0.5 * bits).requires_grad_()
+    rows = (flip + (1 - 2 * flip) * bits).requires_grad_()
     wiring = Wiring(torch.zeros(1, dtype=torch.int32), torch.arange(6).repeat(4, 1))
-    output = NODE_MODELS["multilinear"](rows, tables, wiring)[0]
+    output = node_model("multilinear")(rows, tables, wiring)[0]
     for node in range(4):
         (gradient,) = torch.autograd.grad(output[node].sum(), rows, retain_graph=True)
         torch.testing.assert_close(slopes[node], gradient)
@@ -85,7 +88,7 @@ def test_multilinear_gradients(fan_in):
 
 def test_multilinear_pool_gradients():
     x = torch.rand(5, 4, 2, 3, dtype=torch.float64, requires_grad=True)
-    model = NODE_MODELS["multilinear"]
+    model = node_model("multilinear")
     assert torch.autograd.gradcheck(lambda x: model.pool(x, (2, 2)), (x,))
 
 
@@ -93,7 +96,7 @@ def test_multilinear_pool_gradients():
 def test_pools_agree_on_bits(model):
     x = torch.randint(0, 2, (5, 4, 2, 3)).float()
     expected = x[:4].reshape(2, 2, 2, 2, 2, 3).amax(dim=(1, 3))
-    torch.testing.assert_close(NODE_MODELS[model].pool(x, (2, 2)), expected)
+    torch.testing.assert_close(node_model(model).pool(x, (2, 2)), expected)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -47,6 +47,7 @@ spec = NetworkSpec(
         ),
     ),
     classes=2,
+    flip=0.125,
 )
 BATCH = 19
 network = Network(spec, seed=5).to(device)
@@ -93,7 +94,7 @@ POINTERS = {
     "*i64": "bits",
     "*i32": "bases offsets candidates first pins",
 }
-CONSTANTS = dict(FAN_IN=6, SMOOTH=True, NODES=4, CANDIDATES=16, ROWS=2, COLUMNS=2)
+CONSTANTS = dict(FAN_IN=6, SMOOTH=True, FLIP=0.125, NODES=4, CANDIDATES=16, ROWS=2, COLUMNS=2)
 WIDE = (lookup.forward, lookup.input_gradient, maps.forward, maps.backward)
 SUMS = (lookup.table_gradient, lookup.score_gradient)
 TABLES = (lookup.harden, lookup.find_slopes, lookup.finish_table_gradient)

@@ -15,10 +15,10 @@ from lutlens.host.cost import Cost, Shape, StageShape, estimate
 from lutlens.host.rtl import Build, image_lines
 from lutlens.host.synthesis import Resources
 from lutlens.host.systemverilog.validation import PIXELS_PER_CLOCK
-from lutlens.training.network import NetworkSpec, StageSpec
+from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.recipes import RECIPES, Recipe, RegressionRecipe, ScanRecipe
 
-FAMILIES = {"digits": {1460: "digits-1460", 2005: "digits", 5444: "digits-5444"}}
+FAMILIES = {"digits": {1460: "digits-1460", 2200: "digits", 5444: "digits-5444"}}
 """By the recipe's name: the LUTs that a recipe was made for, and its name. Stages and layers are as
 many in each."""
 
@@ -225,8 +225,9 @@ def _member(
 
 
 def _scaled(stage: StageSpec, nodes: Sequence[int]) -> StageSpec:
-    layers = tuple(
-        layer.model_copy(update={"nodes": count})
-        for layer, count in zip(stage.layers, nodes, strict=True)
-    )
-    return stage.model_copy(update={"layers": layers})
+    """The stage with so many nodes a layer, or fewer, where the next layer cannot read as many."""
+    layers: list[LayerSpec] = []
+    for layer, count in zip(reversed(stage.layers), reversed(nodes), strict=True):
+        most = layers[0].most_inputs if layers else count
+        layers.insert(0, layer.model_copy(update={"nodes": min(count, most)}))
+    return stage.model_copy(update={"layers": tuple(layers)})

@@ -11,7 +11,8 @@ from lutlens.training.connections import (
     LearnedConnections,
     Neighbourhood,
 )
-from lutlens.training.nodes import NODE_MODELS, NodeModelName
+from lutlens.training.kernels.reference import FLIP
+from lutlens.training.nodes import NodeModelName, node_model
 from lutlens.training.program import LayerStep, run
 from torch import Tensor, nn
 
@@ -33,6 +34,7 @@ class LutLayer(nn.Module):
     neighbourhood: in which the inputs of a node lie; None: anywhere.
     model: "lookup" (inputs 0.0 or 1.0), "lookup-raw" (the same, tables not smoothed), or
         "multilinear" (inputs are probabilities).
+    flip: see `lutlens.training.nodes.Lookup`.
     generator: draws connections and first tables.
 
     Activations are fastest when the batch is contiguous in memory, `x.t().contiguous().t()`; the
@@ -48,13 +50,14 @@ class LutLayer(nn.Module):
         connections: ConnectionsName = "fixed",
         neighbourhood: Neighbourhood | None = None,
         model: NodeModelName = "lookup",
+        flip: float = FLIP,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         if not 1 <= fan_in <= 6:
             raise ValueError(f"fan_in: {fan_in}, must be 1 to 6")
         self.in_features, self.nodes, self.fan_in = in_features, nodes, fan_in
-        self.model = NODE_MODELS[model]
+        self.model = node_model(model, flip)
         self.connections: Connections = _CONNECTIONS[connections](
             in_features, nodes, fan_in, generator, neighbourhood
         )

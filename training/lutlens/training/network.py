@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from lutlens.board.values import Values
 from lutlens.host import lutnet
 from lutlens.training.connections import FixedConnections, LearnedConnections, Neighbourhood
+from lutlens.training.kernels.reference import FLIP
 from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.modulation import Modulate
 from lutlens.training.nodes import NodeModelName
@@ -48,6 +50,11 @@ class LayerSpec(_Spec):
     rate: Annotated[float, Field(gt=0, le=1)] = 1.0
     reach: Annotated[float, Field(gt=0)] | None = None
 
+    @property
+    def most_inputs(self) -> int:
+        """Nodes that a layer before this one can have without any that nothing reads."""
+        return self.nodes * self.fan_in
+
     @model_validator(mode="before")
     @classmethod
     def _from_number(cls, value: Any) -> Any:
@@ -70,6 +77,16 @@ class StageSpec(_Spec):
     last_row: bool = False
 
     @model_validator(mode="after")
+    def _every_node_can_be_read(self) -> StageSpec:
+        for i, (layer, reader) in enumerate(pairwise(self.layers)):
+            if layer.nodes > reader.most_inputs:
+                raise ValueError(
+                    f"layers.{i}: {layer.nodes} nodes; the next layer's {reader.nodes} "
+                    f"read at most {reader.most_inputs}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _reach_has_a_meaning(self) -> StageSpec:
         if any(layer.reach for layer in self.layers[1:]):
             raise ValueError("layers: reach is for a stage's first layer, others read nodes")
@@ -84,6 +101,7 @@ class NetworkSpec(_Spec):
     input_shape: (height, width, channels) of an image.
     encoder_bits, levels, jitter, jitter_per_pixel: see `Encoder`.
     temperature: see `GroupSum`.
+    flip: see `lutlens.training.nodes.Lookup`.
     """
 
     input_shape: tuple[Positive, Positive, Positive]
@@ -95,6 +113,7 @@ class NetworkSpec(_Spec):
     jitter_per_pixel: bool = True
     temperature: Annotated[float, Field(gt=0)] | None = None
     model: NodeModelName = "lookup"
+    flip: Annotated[float, Field(gt=0, lt=0.5)] = FLIP
 
 
 class Network(nn.Module):
@@ -122,7 +141,7 @@ class Network(nn.Module):
         stages = []
         for i, stage_spec in enumerate(spec.stages):
             window = stage_spec.window or (height, width)
-            stage = _make_stage(stage_spec, window, channels, spec.model, generator)
+            stage = _make_stage(stage_spec, window, channels, spec, generator)
             height, width = stage.output_size(height, width)
             if height < 1 or width < 1:
                 raise ValueError(f"stages.{i}: nothing is left of the map, {height}x{width}")
@@ -346,7 +365,7 @@ def _make_stage(
     spec: StageSpec,
     window: tuple[int, int],
     channels: int,
-    model: NodeModelName,
+    network: NetworkSpec,
     generator: torch.Generator,
 ) -> Stage:
     features = window[0] * window[1] * channels
@@ -354,7 +373,7 @@ def _make_stage(
         features //= window[0]
     if spec.recurrent:
         features += spec.layers[-1].nodes
-    layers = []
+    layers, model = [], network.model
     for layer in spec.layers:
         layers.append(
             LutLayer(
@@ -366,6 +385,7 @@ def _make_stage(
                 if layer.reach
                 else None,
                 model=model if layer.smooth or model != "lookup" else "lookup-raw",
+                flip=network.flip,
                 generator=generator,
             )
         )

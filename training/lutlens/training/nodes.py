@@ -103,12 +103,13 @@ class Lookup(NodeModel):
 
     smooth: look up the table smoothed in the same way, `kernels.reference.smooth`. Deep networks
         need it: without it they stay at chance.
+    flip: p.
     """
 
     range = -1.0, 1.0
 
-    def __init__(self, smooth: bool = True) -> None:
-        self.smooth = smooth
+    def __init__(self, smooth: bool = True, flip: float = kernels.FLIP) -> None:
+        self.smooth, self.flip = smooth, flip
 
     def initial_tables(
         self, nodes: int, fan_in: int, generator: torch.Generator | None = None
@@ -127,10 +128,10 @@ class Lookup(NodeModel):
         tables.clamp_(*self.range)
 
     def harden(self, tables: Tensor) -> Tensor:
-        return (kernels.smooth(tables) if self.smooth else tables) > 0
+        return (kernels.smooth(tables, self.flip) if self.smooth else tables) > 0
 
     def pool(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        return _Pool.apply(x, size)  # type: ignore[no-untyped-call, no-any-return]
+        return _Pool.apply(x, size, self.flip)  # type: ignore[no-untyped-call, no-any-return]
 
     def __call__(self, rows: Tensor, tables: Tensor, wiring: Wiring) -> Tensor:
         return _Lookup.apply(rows, tables, wiring.scores, wiring, self)  # type: ignore[no-untyped-call, no-any-return]
@@ -138,11 +139,12 @@ class Lookup(NodeModel):
 
 NodeModelName = Literal["lookup", "lookup-raw", "multilinear"]
 
-NODE_MODELS: dict[str, NodeModel] = {
-    "lookup": Lookup(smooth=True),
-    "lookup-raw": Lookup(smooth=False),
-    "multilinear": Multilinear(),
-}
+
+def node_model(name: NodeModelName, flip: float = kernels.FLIP) -> NodeModel:
+    """flip: see `Lookup`; "multilinear" has none."""
+    if name == "multilinear":
+        return Multilinear()
+    return Lookup(smooth=name == "lookup", flip=flip)
 
 
 class _Lookup(torch.autograd.Function):
@@ -160,7 +162,7 @@ class _Lookup(torch.autograd.Function):
         rows, tables, address = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
         to_rows = to_tables = to_scores = None
-        slopes = kernels.slopes(tables)
+        slopes = kernels.slopes(tables, ctx.model.flip)
         if ctx.needs_input_grad[0]:
             to_rows = kernels.input_gradient(
                 gradient, address, slopes, wiring.bases, wiring.offsets, len(rows)
@@ -168,7 +170,7 @@ class _Lookup(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             to_tables = kernels.table_gradient(gradient, address, wiring.offsets.shape[1])
             if ctx.model.smooth:
-                to_tables = kernels.smooth(to_tables)
+                to_tables = kernels.smooth(to_tables, ctx.model.flip)
         if ctx.needs_input_grad[2] and wiring.candidates is not None:
             to_scores = kernels.score_gradient(
                 gradient, address, slopes, rows, wiring.bases, wiring.candidates
@@ -178,15 +180,15 @@ class _Lookup(torch.autograd.Function):
 
 class _Pool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, size: tuple[int, int]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, size: tuple[int, int], flip: float) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.size = size
+        ctx.size, ctx.flip = size, flip
         return kernels.pool(x, size)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        return kernels.pool_gradient(x, ctx.size, gradient), None
+        return kernels.pool_gradient(x, ctx.size, gradient, ctx.flip), None, None
 
 
 class _ReadPins(torch.autograd.Function):

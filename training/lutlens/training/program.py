@@ -160,12 +160,12 @@ class _Compiled(torch.autograd.Function):
                 wiring, tables = step.wiring, next(all_tables)
                 assert isinstance(step.model, Lookup)
                 assert tables is not None
-                program.add_layer(
-                    wiring.bases, wiring.offsets, wiring.candidates, tables, step.model.smooth
-                )
+                connected = wiring.bases, wiring.offsets, wiring.candidates
+                program.add_layer(*connected, tables, step.model.smooth, step.model.flip)
                 outputs += len(wiring.bases) * len(wiring.offsets)
             else:
-                program.add_pool(step.shape, step.size)
+                assert isinstance(step.model, Lookup)
+                program.add_pool(step.shape, step.size, step.model.flip)
                 outputs += math.prod(step.shape) // math.prod(step.size)
         ctx.program = program
         ctx.chunk = max(CHUNK, program.memory // (outputs * program.times) // CHUNK * CHUNK)

@@ -38,14 +38,15 @@ class Program(Protocol):
         candidates: Tensor | None,
         tables: Tensor,
         smooth: bool,
+        flip: float,
     ) -> None:
         """Look-up nodes.
 
         bases, offsets, candidates: as in `reference`; tables float32 `[nodes, 2**fan_in]`.
-        smooth: look up the smoothed table.
+        smooth: look up the smoothed table. flip: see `reference.FLIP`.
         """
 
-    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int]) -> None:
+    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int], flip: float) -> None:
         """OR over blocks of `size` positions of a map of `shape` (height, width, channels)."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

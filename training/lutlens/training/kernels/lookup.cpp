@@ -56,7 +56,7 @@ std::vector<uint64_t> harden(const Layer& layer, int64_t threads) {
     Pool::run(threads, layer.blocks(), [&](int64_t block) {
         layer.for_each_node(block, [&](int64_t n) {
             Table table = Table::repeated(layer.tables + n * entries, entries);
-            if (layer.smooth) table.smooth();
+            if (layer.smooth) table.smooth(layer.flip);
             bits[n] = table.positive_bits();
         });
     });

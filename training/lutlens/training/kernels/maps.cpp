@@ -103,16 +103,17 @@ void pool_backward(const Step& step, int64_t tiles, const uint8_t* x, const floa
     if (map.rows() * map.block_rows < map.height || map.columns() * map.block_columns < map.width)
         std::fill(to_x, to_x + tiles * map.height * map.width * map.size, 0.0f);
     const std::vector<int64_t> positions = map.positions();
+    const float flip = step.flip;
     Pool::run(threads, map.blocks(), [&](int64_t block) {
         const uint8_t* in = x + map.corner(block);
         float* to_in = to_x + map.corner(block);
         for (int64_t b = 0; b < map.size; b += LANES) {
             Floats product = load(gradient + block * map.size + b);
             for (const int64_t at : positions)
-                product = mul(product, fma(value(in + at + b), broadcast(2 * FLIP - 1), broadcast(1 - FLIP)));
+                product = mul(product, fma(value(in + at + b), broadcast(2 * flip - 1), broadcast(1 - flip)));
             for (const int64_t at : positions) {
                 const Floats bit = value(in + at + b);
-                const Floats others = fma(bit, broadcast(1 / FLIP - 1 / (1 - FLIP)), broadcast(1 / (1 - FLIP)));
+                const Floats others = fma(bit, broadcast(1 / flip - 1 / (1 - flip)), broadcast(1 / (1 - flip)));
                 store(to_in + at + b, mul(product, others));
             }
         }

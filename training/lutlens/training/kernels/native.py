@@ -41,16 +41,19 @@ _SIGNATURES = {
 }
 
 
+_NUMBERS = (
+    *("inputs", "outputs", "nodes", "fan_in", "positions", "candidate_count", "smooth"),
+    *("bases", "offsets", "candidates", "tables", "to_tables", "to_scores"),
+    *("height", "width", "channels", "block_rows", "block_columns"),
+)
+
+
 class _Step(ctypes.Structure):
     """`Step` of step.h; pointers are numbers, 0 is null."""
 
     _fields_ = [
-        (name, ctypes.c_int64)
-        for name in (
-            *("inputs", "outputs", "nodes", "fan_in", "positions", "candidate_count", "smooth"),
-            *("bases", "offsets", "candidates", "tables", "to_tables", "to_scores"),
-            *("height", "width", "channels", "block_rows", "block_columns"),
-        )
+        *((name, ctypes.c_int64) for name in _NUMBERS),
+        ("flip", ctypes.c_double),
     ]
 
 
@@ -141,19 +144,22 @@ class Program:
         candidates: Tensor | None,
         tables: Tensor,
         smooth: bool,
+        flip: float,
     ) -> None:
         (positions,), (nodes, fan_in) = bases.shape, offsets.shape
         step = self._add(positions * nodes)
-        step.nodes, step.fan_in, step.positions, step.smooth = nodes, fan_in, positions, smooth
+        step.nodes, step.fan_in, step.positions = nodes, fan_in, positions
+        step.smooth, step.flip = smooth, flip
         step.bases, step.offsets = self._pointer(bases), self._pointer(offsets)
         step.tables = self._pointer(tables)
         if candidates is not None:
             step.candidates, step.candidate_count = self._pointer(candidates), candidates.shape[2]
 
-    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int]) -> None:
+    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int], flip: float) -> None:
         step = self._add((shape[0] // size[0]) * (shape[1] // size[1]) * shape[2])
         step.height, step.width, step.channels = shape
         step.block_rows, step.block_columns = size
+        step.flip = flip
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         return self._pass_forward(tile(self._library, x), x.shape[1])

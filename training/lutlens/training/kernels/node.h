@@ -137,7 +137,7 @@ inline void add_by_address(int64_t count, const float* g, const uint8_t* y, Hist
 inline void store_table_gradient(const Layer& layer, int64_t n, const Histogram& histogram) {
     const int64_t entries = int64_t{1} << layer.fan_in;
     Table total(histogram);
-    if (layer.smooth) total.smooth();
+    if (layer.smooth) total.smooth(layer.flip);
     alignas(64) float all[ENTRIES];
     total.store_to(all);
     float* to_table = layer.to_tables + n * entries;
@@ -152,8 +152,8 @@ inline FloatArray all_slopes(const Layer& layer, int64_t threads) {
         layer.for_each_node(block, [&](int64_t n) {
             alignas(64) float all[6 * SLOPES];
             Table table = Table::repeated(layer.tables + (n << layer.fan_in), 1 << layer.fan_in);
-            table.smooth();
-            table.slopes_to(all);
+            table.smooth(layer.flip);
+            table.slopes_to(all, layer.flip);
             std::copy(all, all + layer.fan_in * SLOPES, &slopes[n * layer.fan_in * SLOPES]);
         });
     });

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 FLIP = 0.25
-"""p: the probability with which a bit is read as its opposite when a gradient is smoothed."""
+"""Unless it is said: `flip`, or p, the probability with which a bit is read as its opposite when a table or a gradient
+is smoothed. BinaryBrain's choice."""
 
 
 def addresses(rows: Tensor, bases: Tensor, offsets: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def pin(rows: Tensor, bases: Tensor, offsets: Tensor) -> Tensor:
     return rows[(bases[:, None] + offsets[None, :]).long()]
 
 
-def smooth(tables: Tensor) -> Tensor:
+def smooth(tables: Tensor, flip: float = FLIP) -> Tensor:
     """`T' = T @ W`, `W[a, k] = (1 - p)^(n - d) p^d`, d the Hamming distance of a and k.
 
     `[nodes, 2**n]` to the same shape.
@@ -39,12 +40,12 @@ def smooth(tables: Tensor) -> Tensor:
     bit = 1
     while bit < entries:
         pairs = tables.reshape(nodes, entries // (2 * bit), 2, bit)
-        tables = ((1 - FLIP) * pairs + FLIP * pairs.flip(2)).reshape(nodes, entries)
+        tables = ((1 - flip) * pairs + flip * pairs.flip(2)).reshape(nodes, entries)
         bit *= 2
     return tables
 
 
-def slopes(tables: Tensor) -> Tensor:
+def slopes(tables: Tensor, flip: float = FLIP) -> Tensor:
     """`[nodes, n, 2**n]`: `D_j[a]`, the smoothed derivative to input j at address a.
 
     `D_j[a] = sum_k T[k] s_j(k) (1 - p)^(n - 1 - d) p^d`, `s_j(k)` +1 if bit j of k is set, else -1,
@@ -52,12 +53,12 @@ def slopes(tables: Tensor) -> Tensor:
     difference along input j, which smoothing has shrunk by 1 - 2p.
     """
     nodes, entries = tables.shape
-    smoothed = smooth(tables)
+    smoothed = smooth(tables, flip)
     result = []
     bit = 1
     while bit < entries:
         pairs = smoothed.view(nodes, entries // (2 * bit), 2, bit)
-        difference = (pairs[:, :, 1] - pairs[:, :, 0]) / (1 - 2 * FLIP)
+        difference = (pairs[:, :, 1] - pairs[:, :, 0]) / (1 - 2 * flip)
         result.append(difference.unsqueeze(2).expand_as(pairs).reshape(nodes, entries))
         bit *= 2
     return torch.stack(result, dim=1)
@@ -120,13 +121,13 @@ def pool(x: Tensor, size: tuple[int, int]) -> Tensor:
     return blocks(x, size).amax(dim=(1, 3))
 
 
-def pool_gradient(x: Tensor, size: tuple[int, int], gradient: Tensor) -> Tensor:
+def pool_gradient(x: Tensor, size: tuple[int, int], gradient: Tensor, flip: float = FLIP) -> Tensor:
     """The gradient to x, smoothed like a node's.
 
     The derivative of `1 - prod (1 - x_i)` to one bit is the product over the others; bits are
     read as probabilities p and 1 - p.
     """
-    zero = (1 - FLIP) - (1 - 2 * FLIP) * x
+    zero = (1 - flip) - (1 - 2 * flip) * x
     product = blocks(zero, size).prod(dim=3, keepdim=True).prod(dim=1, keepdim=True)
     result = torch.zeros_like(x)
     blocks(result, size).copy_(gradient[:, None, :, None] * product / blocks(zero, size))

@@ -13,6 +13,7 @@ struct Step {
     const float* tables;
     float *to_tables, *to_scores;  // gradients, null where they are not wanted
     int64_t height, width, channels, block_rows, block_columns;
+    double flip;  // p of reference.py
 };
 
 void layer_forward(const Step& step, int64_t tiles, const uint8_t* x, uint8_t* y, int64_t threads);

@@ -8,7 +8,6 @@
 
 constexpr int ENTRIES = 64;    // a table of fewer inputs is repeated to fill them
 constexpr int SLOPES = 32;     // D_j does not depend on input j
-constexpr float FLIP = 0.25f;  // p
 
 struct Table {
     static constexpr int VECTORS = ENTRIES / LANES;
@@ -53,9 +52,10 @@ struct Table {
         }
     }
 
-    void smooth() {
-        butterfly([](int, int, Floats& low, Floats& high) {
-            const Floats change = mul(sub(high, low), broadcast(FLIP));
+    // flip: p of reference.py.
+    void smooth(float flip) {
+        butterfly([flip](int, int, Floats& low, Floats& high) {
+            const Floats change = mul(sub(high, low), broadcast(flip));
             low = add(low, change);
             high = sub(high, change);
         });
@@ -63,9 +63,9 @@ struct Table {
 
     // Of a smoothed table: D_j of all inputs, [j][32]. Entry i of D_j is for the address whose bits j + 1, j + 2, ...
     // (modulo six) are those of i: the index is the address, written twice, shifted right by j + 1.
-    void slopes_to(float* slopes) {
-        butterfly([slopes](int j, int i, Floats& low, Floats& high) {
-            store(slopes + j * SLOPES + i * LANES, mul(sub(high, low), broadcast(1 / (1 - 2 * FLIP))));
+    void slopes_to(float* slopes, float flip) {
+        butterfly([slopes, flip](int j, int i, Floats& low, Floats& high) {
+            store(slopes + j * SLOPES + i * LANES, mul(sub(high, low), broadcast(1 / (1 - 2 * flip))));
         });
     }
 };

@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
-from lutlens.training.kernels import reference
-
-_FLIP = tl.constexpr(reference.FLIP)
 
 
 @triton.jit
@@ -36,10 +33,10 @@ def _rotated(low: tl.tensor, high: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
-def _smooth(tables: tl.tensor, FAN_IN: tl.constexpr) -> tl.tensor:
+def _smooth(tables: tl.tensor, FAN_IN: tl.constexpr, FLIP: tl.constexpr) -> tl.tensor:
     for _ in tl.static_range(FAN_IN):
         low, high = _halves(tables)
-        tables = _rotated(low * (1 - _FLIP) + high * _FLIP, high * (1 - _FLIP) + low * _FLIP)
+        tables = _rotated(low * (1 - FLIP) + high * FLIP, high * (1 - FLIP) + low * FLIP)
     return tables
 
 
@@ -50,6 +47,7 @@ def harden(
     nodes: tl.tensor,
     FAN_IN: tl.constexpr,
     SMOOTH: tl.constexpr,
+    FLIP: tl.constexpr,
     NODES: tl.constexpr,
 ) -> None:
     """Tables `[nodes, 2**n]` to int64 `[nodes]`: bit a is set where entry a is greater than zero."""
@@ -59,7 +57,7 @@ def harden(
     at = node[:, None] * ENTRIES + entry[None, :]
     entries = tl.load(tables + at, mask=(node < nodes)[:, None], other=0.0)
     if SMOOTH:
-        entries = _smooth(entries, FAN_IN)
+        entries = _smooth(entries, FAN_IN, FLIP)
     powers = tl.full((NODES, ENTRIES), 1, tl.int64) << entry[None, :].to(tl.int64)
     tl.store(bits + node, tl.sum(tl.where(entries > 0, powers, 0), axis=1), mask=node < nodes)
 
@@ -70,6 +68,7 @@ def find_slopes(
     slopes: tl.tensor,
     nodes: tl.tensor,
     FAN_IN: tl.constexpr,
+    FLIP: tl.constexpr,
     NODES: tl.constexpr,
 ) -> None:
     """Tables `[nodes, 2**n]` to slopes `[nodes, n, 2**(n-1)]`."""
@@ -78,12 +77,12 @@ def find_slopes(
     inside = (node < nodes)[:, None]
     entry = tl.arange(0, 2 * HALF)
     entries = tl.load(tables + node[:, None] * (2 * HALF) + entry[None, :], mask=inside, other=0.0)
-    entries = _smooth(entries, FAN_IN)
+    entries = _smooth(entries, FAN_IN, FLIP)
     index = tl.arange(0, HALF)
     for j in tl.static_range(FAN_IN):
         low, high = _halves(entries)
         at = (node * FAN_IN + j)[:, None] * HALF + index[None, :]
-        tl.store(slopes + at, (high - low) / (1 - 2 * _FLIP), mask=inside)
+        tl.store(slopes + at, (high - low) / (1 - 2 * FLIP), mask=inside)
         entries = _rotated(low, high)
 
 
@@ -208,6 +207,7 @@ def finish_table_gradient(
     nodes: tl.tensor,
     FAN_IN: tl.constexpr,
     SMOOTH: tl.constexpr,
+    FLIP: tl.constexpr,
     NODES: tl.constexpr,
 ) -> None:
     """The splits' sums `[splits, nodes, 2**n]` to the tables' gradient `[nodes, 2**n]`."""
@@ -218,7 +218,7 @@ def finish_table_gradient(
     for split in range(splits):
         total += tl.load(sums + (split * nodes << FAN_IN) + at, mask=inside, other=0.0)
     if SMOOTH:
-        total = _smooth(total, FAN_IN)
+        total = _smooth(total, FAN_IN, FLIP)
     tl.store(to_tables + at, total, mask=inside)
 
 

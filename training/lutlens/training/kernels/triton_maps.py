@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import triton
 import triton.language as tl
-from lutlens.training.kernels import reference
-
-_FLIP = tl.constexpr(reference.FLIP)
 
 
 @triton.jit
@@ -57,6 +54,7 @@ def backward(
     batch: tl.tensor,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    FLIP: tl.constexpr,
     SAMPLES: tl.constexpr,
 ) -> None:
     """As forward; positions in no block are left as they are."""
@@ -69,10 +67,10 @@ def backward(
         for j in tl.static_range(COLUMNS):
             row = ((corner + i * width + j) * channels + out % channels).to(tl.int64)
             signal = tl.load(x + row * batch + sample, mask=inside, other=0)
-            product *= tl.where(signal >= 128, _FLIP, 1 - _FLIP)
+            product *= tl.where(signal >= 128, FLIP, 1 - FLIP)
     for i in tl.static_range(ROWS):
         for j in tl.static_range(COLUMNS):
             row = ((corner + i * width + j) * channels + out % channels).to(tl.int64)
             signal = tl.load(x + row * batch + sample, mask=inside, other=0)
-            others = product * tl.where(signal >= 128, 1 / _FLIP, 1 / (1 - _FLIP))
+            others = product * tl.where(signal >= 128, 1 / FLIP, 1 / (1 - FLIP))
             tl.store(to_x + row * batch + sample, others, mask=inside)

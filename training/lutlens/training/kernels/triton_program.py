@@ -44,6 +44,7 @@ class _Layer(NamedTuple):
     candidates: Tensor | None
     tables: Tensor
     smooth: bool
+    flip: float
     inputs: int
 
     @property
@@ -54,6 +55,7 @@ class _Layer(NamedTuple):
 class _Pool(NamedTuple):
     shape: tuple[int, int, int]
     size: tuple[int, int]
+    flip: float
 
     @property
     def blocks(self) -> tuple[int, int]:
@@ -82,14 +84,15 @@ class Program:
         candidates: Tensor | None,
         tables: Tensor,
         smooth: bool,
+        flip: float,
     ) -> None:
         inputs = self._steps[-1].outputs if self._steps else self._rows
         candidates = None if candidates is None else candidates.contiguous()
         connected = bases.contiguous(), offsets.contiguous(), candidates
-        self._steps.append(_Layer(*connected, tables.contiguous(), smooth, inputs))
+        self._steps.append(_Layer(*connected, tables.contiguous(), smooth, flip, inputs))
 
-    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int]) -> None:
-        self._steps.append(_Pool(shape, size))
+    def add_pool(self, shape: tuple[int, int, int], size: tuple[int, int], flip: float) -> None:
+        self._steps.append(_Pool(shape, size, flip))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         signals = [(x.to(torch.uint8) << 7).contiguous()]
@@ -113,7 +116,7 @@ class Program:
             elif isinstance(step, _Pool):
                 current = _pool_gradient(step, x, current) if to_x else None
             else:
-                slopes = _slopes(step.tables) if to_x or to_scores else None
+                slopes = _slopes(step) if to_x or to_scores else None
                 results.append(_score_gradient(step, x, y, current, slopes) if to_scores else None)
                 results.append(_table_gradient(step, y, current) if to_tables else None)
                 current = _input_gradient(step, y, current, slopes) if to_x else None
@@ -134,7 +137,7 @@ def _forward(step: _Layer | _Pool, x: Tensor) -> Tensor:
     bits = torch.empty(nodes, dtype=torch.int64, device=x.device)
     # Unfused, a smoothed table is to the last bit what PyTorch makes of it, and so is its sign.
     lookup.harden[(triton.cdiv(nodes, _TABLES),)](
-        step.tables, bits, nodes, fan_in, step.smooth, _TABLES, enable_fp_fusion=False
+        step.tables, bits, nodes, fan_in, step.smooth, step.flip, _TABLES, enable_fp_fusion=False
     )
     block = min(_NODES, triton.next_power_of_2(nodes))
     lookup.forward[len(step.bases) * triton.cdiv(nodes, block), triton.cdiv(batch, samples)](
@@ -143,11 +146,12 @@ def _forward(step: _Layer | _Pool, x: Tensor) -> Tensor:
     return y
 
 
-def _slopes(tables: Tensor) -> Tensor:
-    nodes, entries = tables.shape
-    fan_in = entries.bit_length() - 1
-    slopes = tables.new_empty((nodes, fan_in, entries // 2))
-    lookup.find_slopes[(triton.cdiv(nodes, _TABLES),)](tables, slopes, nodes, fan_in, _TABLES)
+def _slopes(step: _Layer) -> Tensor:
+    nodes, fan_in = step.offsets.shape
+    slopes = step.tables.new_empty((nodes, fan_in, 1 << fan_in - 1))
+    lookup.find_slopes[(triton.cdiv(nodes, _TABLES),)](
+        step.tables, slopes, nodes, fan_in, step.flip, _TABLES
+    )
     return slopes
 
 
@@ -174,7 +178,7 @@ def _table_gradient(step: _Layer, y: Tensor, gradient: Tensor) -> Tensor:
     )
     to_tables = torch.empty_like(step.tables)
     lookup.finish_table_gradient[(triton.cdiv(nodes, _TABLES),)](
-        sums, to_tables, splits, nodes, fan_in, step.smooth, _TABLES
+        sums, to_tables, splits, nodes, fan_in, step.smooth, step.flip, _TABLES
     )
     return to_tables
 
@@ -205,7 +209,7 @@ def _pool_gradient(step: _Pool, x: Tensor, gradient: Tensor) -> Tensor:
     make = gradient.new_empty if fills else gradient.new_zeros
     to_x = make(x.shape)
     maps.backward[step.outputs, triton.cdiv(batch, samples)](
-        gradient, x, to_x, width, columns, channels, batch, *step.size, samples
+        gradient, x, to_x, width, columns, channels, batch, *step.size, step.flip, samples
     )
     return to_x
 

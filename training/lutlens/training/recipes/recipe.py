@@ -10,6 +10,7 @@ from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
 from lutlens.training.deformation import Deformation
 from lutlens.training.distillation import Distillation, Teaching
+from lutlens.training.kernels.reference import FLIP
 from lutlens.training.layers import ConnectionsName
 from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.nodes import NodeModelName
@@ -60,7 +61,7 @@ class Recipe(BaseModel):
         each class of the data, reading the whole map.
     last_connections: whether that layer learns its connections.
     last_reach: how far apart the inputs of its nodes lie; None: anywhere.
-    model: what nodes compute while they are trained, see `lutlens.training.nodes`.
+    model, flip: what nodes compute while they are trained, see `lutlens.training.nodes`.
     passes: the K for which thresholds are chosen and accuracy is measured.
     """
 
@@ -77,6 +78,7 @@ class Recipe(BaseModel):
     last_connections: ConnectionsName = "learned"
     last_reach: Annotated[float, Field(gt=0)] | None = None
     model: NodeModelName = "lookup"
+    flip: Annotated[float, Field(gt=0, lt=0.5)] = FLIP
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
 
@@ -109,6 +111,7 @@ class Recipe(BaseModel):
             ),
             classes=classes,
             model=self.model,
+            flip=self.flip,
         )
 
     def last_layer(self, classes: int) -> LayerSpec:
