@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,9 @@ def test_any_budget_is_kept_and_used(luts: int) -> None:
     made = sized(luts, k=7)
     spec = made.recipe.network(10)
     Network(spec)  # it can be trained
+    for stage in made.recipe.stages:
+        for layer, reader in pairwise(stage.layers):
+            assert layer.nodes <= reader.most_inputs, "a node that nothing reads"
     assert made.cost == estimate(shape_of(spec), made.build)
     assert 0.8 * luts < made.cost.lut <= luts
     assert 7 in made.recipe.passes

@@ -68,6 +68,24 @@ def test_all_are_measured_and_one_is_taken(
     ]
 
 
+def test_a_recipe_asks_for_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images, out = easy_images(tmp_path), tmp_path / "taught.lutnet"
+    status, printed, error = lutlens(
+        capsys,
+        *("train", "digits", "--data", images, "--out", out, "--epochs", 1, "--json"),
+        *("--set", "stages=[]", "--set", "bits_per_class=20", "--set", 'modulator="blue-noise"'),
+        *("--set", "passes=[1, 4]"),
+    )
+    assert status == 0, error
+    net = Lutnet.load(out)
+    assert net.modulator is not None
+    assert net.modulator.kind == "blue-noise"
+    assert list(net.thresholds) == [1, 4]
+    test = data_sets.load(images).test
+    found, _ = answers(Executor(net).scores(test.images, 4)[:, 0, 0])
+    assert json.loads(printed)["accuracy"]["4"] == pytest.approx((found == test.labels).mean())
+
+
 def test_what_cannot_be_measured(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,12 @@ def test_a_file_says_all_that_python_can(write):
         (MINE + "[schedule]\nepoch = 3", r"mine\.toml: schedule\.epoch: Extra inputs"),
         ('data = "letters"\n' + MINE, r"mine\.toml: data: .*letters: no such data set; there is"),
         ('name = "x"\n' + MINE, r"mine\.toml: name: not a field"),
+        (
+            MINE.replace("24,", "49,"),
+            r"mine\.toml: stages: .*stages\.0\.layers\.0: 49 nodes, .* at most 48",
+        ),
+        ('modulator = "pwm"\n' + MINE, r"mine\.toml: modulator: .*'lfsr'"),
+        (f'modulator = "lfsr"\n{MINE}[scenery]\n', r"mine\.toml: modulator: .*single images"),
         (MINE.replace("[3, 3]", "[12, 12]"), r"mine\.toml: stages\.0: nothing is left of the map"),
     ],
 )

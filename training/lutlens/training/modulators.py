@@ -8,27 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
 import typer
 from lutlens.board.records import answers
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import CORE_PASSES, Lutnet
-from lutlens.host.modulation import MODULATORS, Modulation, Modulator, ModulatorName
+from lutlens.host.modulation import MODULATORS, Modulation, ModulatorName
 from lutlens.training import plots
 from lutlens.training.data import Labelled
 from lutlens.training.engines import fast_scores
-from lutlens.training.evaluate import (
-    BATCH,
-    HIGHS,
-    LOWS,
-    Scores,
-    ScoresOf,
-    accuracy_and_margin,
-    evaluate,
-    ramp,
-    rank_thresholds,
-)
+from lutlens.training.evaluate import ScoresOf, evaluate, rank_thresholds
+from lutlens.training.modulator_choice import added, choose, taking
 from lutlens.training.options import BUILD, DataOption
 from lutlens.training.progress import counting_progress
 from lutlens.training.test_set import load_for, of_network
@@ -81,21 +70,16 @@ def modulators(
     scores_of = fast_scores(net)
     accuracy = {RAMP: _ramp_accuracy(scores_of, net, images.validation, images.test, ks)}
     found: dict[ModulatorName, dict[int, Chosen]] = {}
-    candidates = _candidates(net.encoder_bits)
     with counting_progress() as progress:
-        task = progress.add_task("choosing", total=len(MODULATORS) * len(candidates))
-        for name in MODULATORS:
-            best: dict[int, tuple[tuple[float, float], Modulation]] = {}
-            for levels, swing in candidates:
-                tried = Modulation(Modulator(kind=name, swing=swing), levels)
-                for k, scores in _added(scores_of, tried, images.validation, ks).items():
-                    reached = accuracy_and_margin(scores, images.validation.labels)
-                    if k not in best or reached > best[k][0]:
-                        best[k] = reached, tried
-                progress.advance(task)
+        task = progress.add_task("choosing", total=len(MODULATORS))
+        for done, name in enumerate(MODULATORS):
+
+            def report(share: float, done: int = done) -> None:
+                progress.update(task, completed=done + share)
+
+            best = choose(scores_of, name, images.validation, net.encoder_bits, ks, report)
             found[name] = {
-                k: Chosen(one, _accuracy(scores_of, one, images.test, k))
-                for k, (_, one) in best.items()
+                k: Chosen(one, _accuracy(scores_of, one, images.test, k)) for k, one in best.items()
             }
             accuracy[name] = {k: chosen.accuracy for k, chosen in found[name].items()}
     if kind:
@@ -116,37 +100,8 @@ def _plain(path: Path) -> Lutnet:
     return net
 
 
-def _candidates(bits: int) -> list[tuple[npt.NDArray[np.uint8], int]]:
-    """Thresholds `[bits]`, in the middle of equal parts of a range, and as a swing such a part."""
-    found = {}
-    for low, high in ((low, high) for low in LOWS for high in HIGHS):
-        levels = ramp(1, bits, low, high)[0]
-        if (np.diff(levels.astype(int)) > 0).all():
-            found[levels.tobytes(), high - low] = levels, max(1, round((high - low) / bits))
-    return list(found.values())
-
-
-def _added(
-    scores_of: ScoresOf, modulation: Modulation, data: Labelled, ks: Sequence[int]
-) -> dict[int, Scores]:
-    """By K: what the first K passes give together, `[n, classes]`."""
-    height, width, *_ = data.images.shape[1:]
-    total: Scores = np.zeros(1, np.int32)
-    found: dict[int, Scores] = {}
-    for k in range(max(ks)):
-        parts = []
-        for first in range(0, len(data), BATCH):
-            part = data.images[first : first + BATCH]
-            compared = modulation.apply(part.reshape(len(part), height, width, -1), k)
-            parts.append(scores_of(compared.reshape(part.shape), modulation.thresholds[None]))
-        total = total + np.concatenate(parts).astype(np.int32)
-        if k + 1 in ks:
-            found[k + 1] = total
-    return found
-
-
 def _accuracy(scores_of: ScoresOf, modulation: Modulation, data: Labelled, k: int) -> float:
-    scores = _added(scores_of, modulation, data, [k])[k]
+    scores = added(scores_of, modulation, data, [k])[k]
     return float((answers(scores)[0] == data.labels).mean())
 
 
@@ -159,13 +114,10 @@ def _ramp_accuracy(
 
 def _modulated(net: Lutnet, modulation: Modulation, ks: Sequence[int]) -> Lutnet:
     """The same network, whose figures were another modulator's."""
-    thresholds = {k: np.repeat(modulation.thresholds[None], k, axis=0) for k in ks}
     figures = ("accuracy", "validation_accuracy")
     kept = {name: fact for name, fact in net.provenance.items() if name not in figures}
     provenance = {**kept, "modulated_from": net.sha256}
-    return replace(
-        net, thresholds=thresholds, modulator=modulation.modulator, provenance=provenance
-    )
+    return replace(taking(net, modulation, ks), provenance=provenance)
 
 
 def _tell(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -75,16 +74,6 @@ class StageSpec(_Spec):
     pool: tuple[Positive, Positive] = (1, 1)
     recurrent: bool = False
     last_row: bool = False
-
-    @model_validator(mode="after")
-    def _every_node_can_be_read(self) -> StageSpec:
-        for i, (layer, reader) in enumerate(pairwise(self.layers)):
-            if layer.nodes > reader.most_inputs:
-                raise ValueError(
-                    f"layers.{i}: {layer.nodes} nodes; the next layer's {reader.nodes} "
-                    f"read at most {reader.most_inputs}"
-                )
-        return self
 
     @model_validator(mode="after")
     def _reach_has_a_meaning(self) -> StageSpec:

@@ -10,12 +10,14 @@ from typing import Any
 
 from lutlens.board.values import Values
 from lutlens.host.lutnet import Lutnet
+from lutlens.host.modulation import ModulatorName
 from lutlens.training.backgrounds import generated
 from lutlens.training.data import Labelled
 from lutlens.training.devices import description
 from lutlens.training.engines import fast_scores
 from lutlens.training.evaluate import Thresholds, evaluate, ramp, rank_thresholds
 from lutlens.training.loop import Trainer
+from lutlens.training.modulator_choice import choose, taking
 from lutlens.training.network import Network
 from lutlens.training.quality import Measured, fitted_range
 from lutlens.training.quality import measure as measure_numbers
@@ -53,6 +55,8 @@ def publish(
     network = trainer.best_network()
     if data.values:
         return _publish_numbers(trainer, network, data.values, out, measure, report)
+    if run.recipe.modulator:
+        return _publish_modulated(trainer, network, run.recipe.modulator, out, measure, report)
     even = {k: ramp(k, network.spec.encoder_bits, 0, 255) for k in run.recipe.passes}
     report("compiling the network")
     scores_of = fast_scores(network.to_lutnet(even, data.classes))
@@ -82,6 +86,44 @@ def publish(
     if isinstance(run.recipe, ScanRecipe):
         lutnet = replace(lutnet, provenance=provenance | _scanning(lutnet, trainer, report))
     return _write(lutnet, out)
+
+
+def _publish_modulated(
+    trainer: Trainer,
+    network: Network,
+    kind: ModulatorName,
+    out: Path,
+    measure: bool,
+    report: Callable[[str], None],
+) -> Lutnet:
+    """Thresholds and swing are the same for all K: those that are best for the largest."""
+    data, recipe = trainer.data, trainer.run.recipe
+    k = max(recipe.passes)
+    plain = network.to_lutnet({k: ramp(k, recipe.encoder_bits, 0, 255)}, data.classes)
+    report("compiling the network")
+    chosen = choose(
+        fast_scores(plain),
+        kind,
+        data.validation,
+        recipe.encoder_bits,
+        [k],
+        lambda share: report(f"choosing thresholds on validation images, {share:.0%}"),
+    )
+    lutnet = taking(plain, chosen[k], recipe.passes)
+    scores_of = fast_scores(lutnet)
+
+    def measured(labelled: Labelled) -> dict[str, float]:
+        return {
+            str(k): evaluate(scores_of, labelled, levels).accuracy
+            for k, levels in lutnet.thresholds.items()
+        }
+
+    report("measuring accuracy")
+    provenance = _provenance(trainer) | {
+        "validation_accuracy": measured(data.validation),
+        "accuracy": measured(data.test) if measure else {},
+    }
+    return _write(replace(lutnet, provenance=provenance), out)
 
 
 def _publish_numbers(

@@ -24,6 +24,7 @@ class RegressionRecipe(Recipe):
     last_fan_in: inputs of the last layer's nodes.
     """
 
+    modulated = False
     averaged: Annotated[int, Field(ge=1, le=64)] = 1
     last_fan_in: Annotated[int, Field(ge=1, le=6)] = 6
     passes: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 4, 16, 64)

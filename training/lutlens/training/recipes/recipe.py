@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, ClassVar
 
+from lutlens.host.modulation import ModulatorName
 from lutlens.training import datasets
 from lutlens.training.augment import Batches, BatchSource
 from lutlens.training.data import DataSet
@@ -62,8 +64,13 @@ class Recipe(BaseModel):
     last_connections: whether that layer learns its connections.
     last_reach: how far apart the inputs of its nodes lie; None: anywhere.
     model, flip: what nodes compute while they are trained, see `lutlens.training.nodes`.
+    modulator: what makes passes differ, see `lutlens.host.modulation`; thresholds and swing are chosen when training is
+        done. None: the thresholds do.
     passes: the K for which thresholds are chosen and accuracy is measured.
     """
+
+    modulated: ClassVar[bool] = True
+    """Whether such recipes may have a modulator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -79,6 +86,7 @@ class Recipe(BaseModel):
     last_reach: Annotated[float, Field(gt=0)] | None = None
     model: NodeModelName = "lookup"
     flip: Annotated[float, Field(gt=0, lt=0.5)] = FLIP
+    modulator: ModulatorName | None = None
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
 
@@ -87,6 +95,25 @@ class Recipe(BaseModel):
     def _is_registered(cls, name: str) -> str:
         datasets.check_name(name)
         return name
+
+    @field_validator("stages")
+    @classmethod
+    def _can_read_all_nodes(cls, stages: tuple[StageSpec, ...]) -> tuple[StageSpec, ...]:
+        for i, stage in enumerate(stages):
+            for j, (layer, reader) in enumerate(pairwise(stage.layers)):
+                if layer.nodes > reader.most_inputs:
+                    raise ValueError(
+                        f"stages.{i}.layers.{j}: {layer.nodes} nodes, of which the {reader.nodes} "
+                        f"of the next layer read at most {reader.most_inputs}"
+                    )
+        return stages
+
+    @field_validator("modulator")
+    @classmethod
+    def _modulator_has_a_meaning(cls, kind: ModulatorName | None) -> ModulatorName | None:
+        if kind and not cls.modulated:
+            raise ValueError("modulator: only in recipes of classes that look at single images")
+        return kind
 
     @property
     def classes(self) -> int:
@@ -156,6 +183,7 @@ class ScanRecipe(Recipe):
     It is trained on windows of composed scenes; `Schedule.shift` does not matter.
     """
 
+    modulated = False
     scenery: Scenery = Scenery()
 
     @property
