@@ -45,7 +45,8 @@ def test_trained_networks_that_ship_within_five_percent() -> None:
         (net,) = path.parent.glob("*.lutnet")
         cost = estimate(Shape.of(Lutnet.load(net)), Build.of(geometry))
         assert cost.lut == pytest.approx(manifest.resources.core.lut, rel=0.05), path
-        assert cost.bram36 == manifest.resources.core.bram36, path
+        # Training may leave a channel that nothing reads, and lines narrower than thought by it.
+        assert 0 <= cost.bram36 - manifest.resources.core.bram36 <= 0.5, path
         compared += 1
     assert compared
 

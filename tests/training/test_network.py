@@ -83,7 +83,7 @@ def test_a_lutnet_keeps_tables_and_connections():
 def test_logits_are_hard_scores_over_the_temperature(model):
     network = Network(small_spec(model=model), seed=2).eval()
     scores = network.scores(images(5), network.encoder.thresholds(1))
-    torch.testing.assert_close(network(images(5)), scores / network.group_sum.temperature)
+    torch.testing.assert_close(network(images(5)), scores / network.group_sum.divisor)
 
 
 def test_seeds_draw_the_network():
@@ -187,8 +187,8 @@ def test_the_ramp_of_thresholds_is_even():
 def test_group_sum_adds_up_each_class_by_itself():
     bits = torch.tensor([[1.0, 1.0, 0.0, 1.0, 0.0, 0.0]])
     assert GroupSum(6, 3).counts(bits).tolist() == [[2, 1, 0]]
-    assert GroupSum(6, 3, temperature=2.0)(bits).tolist() == [[1, 0.5, 0]]
-    assert GroupSum(480, 10).temperature == pytest.approx(0.33 * 48**0.5)
+    assert GroupSum(6, 3, temperature=2**0.5)(bits).tolist() == [[1, 0.5, 0]]
+    assert GroupSum(480, 10).divisor == pytest.approx(0.33 * 48**0.5)
 
 
 @pytest.mark.parametrize(

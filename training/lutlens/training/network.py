@@ -16,7 +16,7 @@ from lutlens.training.layers import ConnectionsName, LutLayer
 from lutlens.training.modulation import Modulate
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.program import Step, run
-from lutlens.training.stages import ALL_LEVELS, Encoder, GroupSum, Stage
+from lutlens.training.stages import ALL_LEVELS, TEMPERATURE, Encoder, GroupSum, Stage
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
@@ -100,7 +100,7 @@ class NetworkSpec(_Spec):
     levels: tuple[int, int] = ALL_LEVELS
     jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
     jitter_per_pixel: bool = True
-    temperature: Annotated[float, Field(gt=0)] | None = None
+    temperature: Annotated[float, Field(gt=0)] = TEMPERATURE
     model: NodeModelName = "lookup"
     flip: Annotated[float, Field(gt=0, lt=0.5)] = FLIP
 

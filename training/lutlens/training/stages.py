@@ -16,6 +16,7 @@ from lutlens.training.program import PoolStep, RecurrentStep, Step, run
 from torch import Tensor, nn
 
 ALL_LEVELS = (0, 255)
+TEMPERATURE = 0.33
 
 
 class Encoder(nn.Module):
@@ -264,22 +265,24 @@ class GroupSum(nn.Module):
     Bits are 0.0 or 1.0 (or probabilities).
 
     classes: they divide the features; class c owns features `[c * n, (c + 1) * n)`.
-    temperature: scores are divided by it, so that they serve as logits. Default `0.33 * sqrt(n)`.
+    temperature: scores are divided by `temperature * sqrt(n)`, so that they serve as logits. The harder the classes are
+        to tell apart, the higher it should be.
     """
 
     groups: Tensor
 
-    def __init__(self, features: int, classes: int, temperature: float | None = None) -> None:
+    def __init__(self, features: int, classes: int, temperature: float = TEMPERATURE) -> None:
         super().__init__()
         if features % classes:
             raise ValueError(f"classes: {classes} do not divide the last layer's {features} bits")
         self.features, self.classes = features, classes
-        self.temperature = temperature or 0.33 * math.sqrt(features / classes)
+        self.temperature = temperature
+        self.divisor = temperature * math.sqrt(features / classes)
         groups = torch.eye(classes).repeat_interleave(features // classes, dim=0)
         self.register_buffer("groups", groups, persistent=False)
 
     def extra_repr(self) -> str:
-        return f"{self.features}, {self.classes}, temperature={self.temperature:.3g}"
+        return f"{self.features}, {self.classes}, temperature={self.temperature:g}"
 
     def counts(self, x: Tensor) -> Tensor:
         """The scores themselves, before the temperature."""
@@ -289,4 +292,4 @@ class GroupSum(nn.Module):
         return x @ self.groups
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.counts(x) / self.temperature
+        return self.counts(x) / self.divisor

@@ -18,7 +18,7 @@ from lutlens.training.network import LayerSpec, NetworkSpec, StageSpec
 from lutlens.training.nodes import NodeModelName
 from lutlens.training.objectives import Objective, Recognition
 from lutlens.training.scenery import SceneBatches, Scenery, in_scenes
-from lutlens.training.stages import ALL_LEVELS
+from lutlens.training.stages import ALL_LEVELS, TEMPERATURE
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[float, Field(gt=0)]
@@ -64,6 +64,7 @@ class Recipe(BaseModel):
     last_connections: whether that layer learns its connections.
     last_reach: how far apart the inputs of its nodes lie; None: anywhere.
     model, flip: what nodes compute while they are trained, see `lutlens.training.nodes`.
+    temperature: see `lutlens.training.stages.GroupSum`.
     modulator: what makes passes differ, see `lutlens.host.modulation`; thresholds and swing are chosen when training is
         done. None: the thresholds do.
     passes: the K for which thresholds are chosen and accuracy is measured.
@@ -86,6 +87,7 @@ class Recipe(BaseModel):
     last_reach: Annotated[float, Field(gt=0)] | None = None
     model: NodeModelName = "lookup"
     flip: Annotated[float, Field(gt=0, lt=0.5)] = FLIP
+    temperature: Positive = TEMPERATURE
     modulator: ModulatorName | None = None
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
@@ -139,6 +141,7 @@ class Recipe(BaseModel):
             classes=classes,
             model=self.model,
             flip=self.flip,
+            temperature=self.temperature,
         )
 
     def last_layer(self, classes: int) -> LayerSpec:
