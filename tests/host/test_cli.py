@@ -259,3 +259,16 @@ def test_bench_rtl_fields(lutnet: Path) -> None:
     assert figures["images_per_second"] == pytest.approx(
         1e6 * figures["clock_mhz"] / figures["clocks_per_image"], rel=1e-3
     )
+
+
+@pytest.mark.rtl
+def test_bench_rtl_widens_an_overlay_that_was_built_for_fewer_pixels_a_clock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = random_lutnet(1)
+    assert net.input_shape[1] % 4
+    net.save(tmp_path / "net.lutnet")
+    out = tmp_path / "narrow"
+    succeed(capsys, "generate", str(tmp_path / "net.lutnet"), "--out", str(out))
+    measured = ("--packed", "--pixels-per-clock", "4", "--images", "5", "--json")
+    assert json.loads(succeed(capsys, "bench", "rtl", str(out), *measured))["clocks_per_image"] > 0

@@ -20,7 +20,7 @@ from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Layer, Lutnet, Stage
 from lutlens.host.paths import REPOSITORY
 from lutlens.host.registers import Scan
-from lutlens.host.rtl import Build
+from lutlens.host.rtl import Build, image_lines
 from rich.console import Console
 from rich.status import Status
 
@@ -151,7 +151,8 @@ def rtl(
     build = Build.of(manifest.geometry) if manifest else Build()
     mhz = clock or (manifest.clock_mhz if manifest else overlay.DEFAULT_CLOCK_MHZ)
     if pixels_per_clock is not None:
-        build = replace(build, pixels_per_clock=pixels_per_clock)
+        lines = image_lines(build.max_width, pixels_per_clock)
+        build = replace(build, pixels_per_clock=pixels_per_clock, max_width=lines)
     if cores is not None:
         build = replace(build, cores=cores)
     common = {
