@@ -88,7 +88,7 @@ def _make_overlay(images: DataSet, minutes: float, seed: int, console: Console) 
     console.rule("2. turn into an overlay")
     directory = BUILD / "overlays" / NAME
     manifest = overlay.generate(
-        lutnet_path, directory, description=f"{NAME}, trained in {minutes:g} minutes by the demo."
+        lutnet_path, directory, description=f"{NAME}, trained by the demo in {minutes:g} min."
     )
     console.print(f"{directory}: build {manifest.build_id}")
 
