@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from lutlens.board import contrast
+from lutlens.board.manifest import MANIFEST_NAME, Manifest
 from lutlens.board.scanning import BACKGROUND_LABEL, cell_class, cell_margin
 from lutlens.board.windows import overlaps
 from lutlens.host.c import Executor
 from lutlens.host.cli import main
 from lutlens.host.lutnet import Lutnet, LutnetError
+from lutlens.host.paths import REPOSITORY
 from lutlens.training import backgrounds, crops, recipes, scene_evaluation, scenery
 from lutlens.training.crops import Mixture, Pool
 from lutlens.training.detect import frames
@@ -350,7 +352,14 @@ def test_the_recipe_fits_the_core_and_its_budget():
     recipe = recipes.recipe("digits-scan")
     spec = recipe.network(11)
     assert recipe.step == (4, 4)
-    assert sum(layer.nodes for stage in spec.stages for layer in stage.layers) <= 2800
+    overlay = REPOSITORY / "overlays" / "digits-scan"
+    shipped = Manifest.model_validate_json((overlay / MANIFEST_NAME).read_bytes())
+    trained = Lutnet.load(overlay / "digits-scan.lutnet")
+    for stage, built in zip(spec.stages, trained.stages, strict=True):
+        assert [layer.nodes for layer in stage.layers] == [layer.nodes for layer in built.layers]
+    assert shipped.resources is not None
+    assert shipped.resources.pl.lut <= 8000
+    assert shipped.resources.pl.bram36 <= 45
     assert recipe.bits_per_class * 16 <= 4095
     assert recipe.passes == (1, 3, 7, 15)
     assert scene_evaluation.VALIDATION != scene_evaluation.TEST
