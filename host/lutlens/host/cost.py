@@ -94,7 +94,7 @@ def estimate(shape: Shape, build: Build) -> Cost:
     known, rest = parts(module)
     fitted = sum(rate * number for rate, number in zip(RATES, rest, strict=True))
     nodes = sum(sum(stage.layers) for stage in shape.stages)
-    return Cost(round(known + fitted), _bram36(module), nodes)
+    return Cost(round(known + fitted), bram36(module), nodes)
 
 
 def layout(shape: Shape, build: Build) -> NetworkModule:
@@ -153,7 +153,8 @@ def _power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
-def _bram36(module: NetworkModule) -> float:
+def bram36(module: NetworkModule) -> float:
+    """Block RAM of lines and queues: exactly what synthesis makes of them."""
     halves = 0
     for stage in module.stages:
         halves += sum(_bram18(*memory) for memory in stage.memories if not stage.in_luts(memory[1]))
