@@ -24,6 +24,7 @@ from lutlens.training import data, recipes
 from lutlens.training.budget import BudgetError, asked, fit
 from lutlens.training.data import DataError, DataSet, Labelled
 from lutlens.training.datasets import housing, surface, variables
+from lutlens.training.decoder_refinement import refine
 from lutlens.training.layers import LutLayer
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.network import Network, StageSpec
@@ -39,7 +40,6 @@ from lutlens.training.recipes import (
     Schedule,
 )
 from lutlens.training.reconstruction import code_shape, in_pixels, split
-from lutlens.training.refinement import refine
 from lutlens.training.test_set import of_network
 from support.commands import lutlens
 from support.networks import frames, lutnets_of_numbers, oracle_scores

@@ -13,6 +13,7 @@ from lutlens.host.lutnet import Lutnet
 from lutlens.host.modulation import ModulatorName
 from lutlens.training.backgrounds import generated
 from lutlens.training.data import Labelled
+from lutlens.training.decoder_refinement import refine as refine_decoder
 from lutlens.training.devices import description
 from lutlens.training.engines import fast_scores
 from lutlens.training.evaluate import Thresholds, evaluate, ramp, rank_thresholds
@@ -22,7 +23,7 @@ from lutlens.training.network import Network
 from lutlens.training.quality import Measured, fitted_range
 from lutlens.training.quality import measure as measure_numbers
 from lutlens.training.recipes import AutoencoderRecipe, ScanRecipe
-from lutlens.training.refinement import refine
+from lutlens.training.refinement import SAMPLES, refine
 from lutlens.training.scene_evaluation import (
     VALIDATION,
     VALIDATION_SCENES,
@@ -45,8 +46,9 @@ def publish(
 ) -> Lutnet:
     """Write the best network so far as a lutnet.
 
-    Thresholds for every K of the recipe are chosen on validation images; those of a single pass, where a network scans,
-    on validation scenes. Then, and only then, the test images are looked at, once for each K.
+    When training is done, the last layer is refined, if the recipe says so. Thresholds for every K of the recipe are
+    chosen on validation images; those of a single pass, where a network scans, on validation scenes. Then, and only
+    then, the test images are looked at, once for each K.
 
     measure: whether to look at the test images at all; an unfinished training should not.
     report: told what is going on, a line each time.
@@ -55,11 +57,14 @@ def publish(
     network = trainer.best_network()
     if data.values:
         return _publish_numbers(trainer, network, data.values, out, measure, report)
-    if run.recipe.modulator:
-        return _publish_modulated(trainer, network, run.recipe.modulator, out, measure, report)
     even = {k: ramp(k, network.spec.encoder_bits, 0, 255) for k in run.recipe.passes}
+    plain = network.to_lutnet(even, data.classes)
+    if run.recipe.refined and trainer.progress >= 1:
+        plain = _refined(plain, trainer, report)
+    if run.recipe.modulator:
+        return _publish_modulated(trainer, plain, run.recipe.modulator, out, measure, report)
     report("compiling the network")
-    scores_of = fast_scores(network.to_lutnet(even, data.classes))
+    scores_of = fast_scores(plain)
     report("choosing thresholds on validation images")
     ranked = rank_thresholds(scores_of, data.validation, run.recipe.encoder_bits, run.recipe.passes)
     chosen = {k: candidates[0] for k, candidates in ranked.items()}
@@ -69,7 +74,7 @@ def publish(
             ranked[1][:SINGLE_PASS_CANDIDATES],
             key=lambda candidate: (
                 _in_scenes(
-                    network.to_lutnet({1: candidate[0]}, data.classes), 1, trainer
+                    replace(plain, thresholds={1: candidate[0]}), 1, trainer
                 ).tally.mean_average_precision
             ),
         )
@@ -82,15 +87,35 @@ def publish(
         "validation_accuracy": {str(k): value for k, (_, value) in chosen.items()},
         "accuracy": accuracy,
     }
-    lutnet = network.to_lutnet(thresholds, data.classes, provenance)
+    lutnet = replace(plain, thresholds=thresholds, provenance=provenance)
     if isinstance(run.recipe, ScanRecipe):
         lutnet = replace(lutnet, provenance=provenance | _scanning(lutnet, trainer, report))
     return _write(lutnet, out)
 
 
+def _refined(plain: Lutnet, trainer: Trainer, report: Callable[[str], None]) -> Lutnet:
+    """With images that would have come next in training, no more than it has seen, under the thresholds that are best
+    for the most passes.
+    """
+    recipe, k = trainer.run.recipe, max(plain.thresholds)
+    report("choosing thresholds to refine with on validation images")
+    ranked = rank_thresholds(fast_scores(plain), trainer.data.validation, recipe.encoder_bits, [k])
+    return refine(
+        plain,
+        trainer.batches,
+        trainer.step,
+        ranked[k][0][0],
+        temperature=recipe.temperature,
+        sweeps=recipe.refined,
+        seed=trainer.run.seed,
+        samples=min(SAMPLES, trainer.step * trainer.batches.batch_size),
+        report=lambda share: report(f"refining the last layer, {share:.0%}"),
+    )
+
+
 def _publish_modulated(
     trainer: Trainer,
-    network: Network,
+    plain: Lutnet,
     kind: ModulatorName,
     out: Path,
     measure: bool,
@@ -99,7 +124,6 @@ def _publish_modulated(
     """Thresholds and swing are the same for all K: those that are best for the largest."""
     data, recipe = trainer.data, trainer.run.recipe
     k = max(recipe.passes)
-    plain = network.to_lutnet({k: ramp(k, recipe.encoder_bits, 0, 255)}, data.classes)
     report("compiling the network")
     chosen = choose(
         fast_scores(plain),
@@ -169,7 +193,7 @@ def _finished(
     """Its decoder refined, and the range that its pixels' scores stand for fitted to validation images: means over
     passes keep away from both ends.
     """
-    lutnet = refine(
+    lutnet = refine_decoder(
         lutnet,
         trainer.data.train,
         ramp,

@@ -1,8 +1,8 @@
-"""The decoder of an auto-encoder, a node at a time: coordinate descent of the squared error.
+"""The last layer, a node at a time, when training is done: coordinate descent of the cross-entropy.
 
-A pixel is the mean of its bits, each a table that reads the code. With all others as they are, the best table of a
-node is known: an entry is 1 where the mean of what the others leave over, of all images that come to that entry, is
-more than half of what the bit adds. Gradients leave a good deal to be gained so, and wires can be tried, too.
+A score counts the bits of its class's nodes, each a table that reads what the layers before give. With all other nodes
+as they are, the best table of a node is known (`lutlens.training.kernels.reference.settle`), and gradients, which pass
+through tables of numbers and noise, have left a good deal to be gained so.
 """
 
 from __future__ import annotations
@@ -12,114 +12,106 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from lutlens.host.lutnet import Layer, Lutnet
-from lutlens.training.data import Labelled
-from lutlens.training.engines import fast_scores
+from lutlens.training.augment import BatchSource
 from lutlens.training.evaluate import Thresholds
-from lutlens.training.reconstruction import split
+from lutlens.training.kernels.backends import settler
+from lutlens.training.network import Network
+from torch import Tensor
 
-IMAGES = 30_000
-"""Of the training set, at most so many."""
-TRIALS = 3
-"""Wires that are tried for each node of each sweep, beside those it has."""
-
-Bits = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+SAMPLES = 1_000_000
+"""Images, shifted and bent as training has them, each under one pass's thresholds; with fewer, tables learn them by
+heart, and more bring nothing."""
+MEMORY = 1 << 30
+"""Bytes that bits of the last layer's input may take."""
+CHUNK = 128
+"""Images at a time: what they leave between layers stays in the cache."""
+WORD = 64
+"""Samples in a word of a plane."""
 
 
 def refine(
     net: Lutnet,
-    data: Labelled,
+    batches: BatchSource,
+    first: int,
     ramp: Thresholds,
     *,
+    temperature: float,
     sweeps: int,
     seed: int,
+    samples: int = SAMPLES,
     report: Callable[[float], None] = lambda share: None,
 ) -> Lutnet:
-    """The auto-encoder with other tables and wires in its last layer.
+    """The network with other tables in its last layer.
 
-    data: training images and their pixels. ramp: uint8 `[passes, z]`, thresholds; every image is given one pass.
-    sweeps: over all nodes. report: told the share that is done.
+    net: a network of classes whose last stage is one layer that reads the whole map.
+    batches: where images come from, beginning with step `first`.
+    ramp: uint8 `[passes, z]`: an equal number of images is given each row.
+    temperature: see `lutlens.training.stages.GroupSum`.
+    sweeps: over all nodes, in random orders. samples: images, about; at least 64 for every row of the ramp.
+    report: told the share that is done.
     """
-    assert net.values is not None
-    random = np.random.default_rng(seed)
-    some = data.take(random.permutation(len(data))[:IMAGES])
-    codes = _codes(net, some, ramp)
-    targets = net.values.shares(some.labels).T
-    layer = net.stages[-1].layers[-1]
-    tables, connections = layer.tables.copy(), layer.connections.copy()
+    layer = net.stages[-1].layers[0]
+    features = int(np.prod(net.stages[-1].window)) * net.input_channels(len(net.stages) - 1)
+    each = max(1, min(samples, 8 * MEMORY // features) // len(ramp) // WORD) * WORD
+    planes, labels, scores = _collect(net, batches, first, ramp, each, report)
     bits = net.bits_per_class
-    for pixel, target in enumerate(targets):
-        own = slice(pixel * bits, (pixel + 1) * bits)
-        if target.any():  # what is never anything else than 0 has been learned
-            _Pixel(codes, bits * target, tables[own], connections[own], random).descend(sweeps)
-        report((pixel + 1) / len(targets))
-    last = replace(net.stages[-1], layers=(*net.stages[-1].layers[:-1], Layer(tables, connections)))
-    return replace(net, stages=(*net.stages[:-1], last))
+    step = 1 / (temperature * bits**0.5)
+    exponentials = (step * (scores - scores.amax(dim=0))).exp()
+    right = labels == np.arange(len(net.classes))[:, None]
+    own = torch.from_numpy(_planes(right.view(np.uint8)))
+    tables = torch.from_numpy(layer.tables.astype(np.int64))
+    wires = torch.from_numpy(layer.connections)
+    settle, random = settler(), np.random.default_rng(seed)
+    for sweep in range(sweeps):
+        totals = exponentials.sum(dim=0)
+        for done, node in enumerate(random.permutation(layer.nodes)):
+            c, one = node // bits, slice(node, node + 1)
+            settle(planes, wires[node], own[c], exponentials[c], totals, tables[one], step)
+            report((1 + (sweep + done / layer.nodes) / sweeps) / 2)
+    refined = Layer(tables.numpy().astype(np.uint64), layer.connections)
+    return replace(net, stages=(*net.stages[:-1], replace(net.stages[-1], layers=(refined,))))
 
 
-def _codes(net: Lutnet, data: Labelled, ramp: Thresholds) -> Bits:
-    """uint8 `[bits, n]`, 0 or 1."""
-    front, _ = split(net)
-    scores_of = fast_scores(front)
-    parts = np.array_split(data.images, len(ramp))
-    codes = [scores_of(part, one[None]) for part, one in zip(parts, ramp, strict=True)]
-    return np.ascontiguousarray(np.concatenate(codes).astype(np.uint8).T)
-
-
-class _Pixel:
-    """The nodes of one pixel; tables and connections are views of the layer's, and change.
-
-    target: the sum that their bits should have, `[n]`.
+@torch.no_grad()
+def _collect(
+    net: Lutnet,
+    batches: BatchSource,
+    first: int,
+    ramp: Thresholds,
+    each: int,
+    report: Callable[[float], None],
+) -> tuple[Tensor, npt.NDArray[np.int64], Tensor]:
+    """What the last layer reads of `each` images for every row of the ramp, a multiple of 64, as planes of
+    `reference.settle`; their labels; and their scores, float32 `[classes, samples]`.
     """
-
-    def __init__(
-        self,
-        codes: Bits,
-        target: Floats,
-        tables: npt.NDArray[np.uint64],
-        connections: npt.NDArray[np.int32],
-        random: np.random.Generator,
-    ) -> None:
-        self._codes, self._target, self._random = codes, target, random
-        self._tables, self._connections = tables, connections
-        self._entries = np.arange(1 << connections.shape[1], dtype=np.uint64)
-
-    def descend(self, sweeps: int) -> None:
-        outputs = []
-        for table, wires in zip(self._tables, self._connections, strict=True):
-            ones = ((table >> self._entries) & np.uint64(1)).astype(np.float32)
-            outputs.append(ones[self._addresses(wires)])
-        total = np.sum(outputs, axis=0)
-        for _ in range(sweeps):
-            for node in range(len(outputs)):
-                others = total - outputs[node]
-                outputs[node] = self._settle(node, self._target - others)
-                total = others + outputs[node]
-
-    def _settle(self, node: int, wanted: Floats) -> Floats:
-        """Give a node the best table for its wires, or for others that were tried; its bits, `[n]`."""
-        best = None
-        for trial in range(1 + TRIALS):
-            wires = self._connections[node].copy()
-            if trial:
-                wires[self._random.integers(len(wires))] = self._random.integers(len(self._codes))
-            addresses = self._addresses(wires)
-            size = len(self._entries)
-            # What a 1 in each entry adds to the squared error: sum of 1 - 2 * wanted.
-            change = np.bincount(addresses, minlength=size) - 2 * np.bincount(
-                addresses, wanted, size
+    network = Network.from_lutnet(net)
+    last = len(net.stages) - 1
+    steps = -(-each // batches.batch_size)
+    planes, labels, scores = [], [], []
+    for row, levels in enumerate(ramp):
+        made = [batches[first + row * steps + i] for i in range(steps)]
+        images = np.concatenate([batch.pixels for batch in made])[:each]
+        labels.append(np.concatenate([batch.labels for batch in made])[:each])
+        for start in range(0, each, CHUNK):
+            bits = network.encoder(
+                torch.from_numpy(images[start : start + CHUNK]), torch.from_numpy(levels)
             )
-            gain = -float(np.minimum(change, 0).sum())
-            if best is None or gain > best[0]:
-                best = gain, wires, addresses, change < 0
-        assert best is not None
-        _, self._connections[node], addresses, ones = best
-        self._tables[node] = np.bitwise_or.reduce(np.where(ones, np.uint64(1) << self._entries, 0))
-        return ones.astype(np.float32)[addresses]
+            if last:
+                rows, size = network.rows(bits, slice(last))
+                bits = rows.to(torch.uint8).view(*size, -1, rows.shape[1])
+            planes.append(_planes(bits.flatten(0, 2).numpy()))
+            rows, _ = network.rows(bits, slice(last, None))
+            scores.append(network.group_sum.counts(rows.t()).t())
+        report((row + 1) / len(ramp) / 2)
+    return (
+        torch.from_numpy(np.concatenate(planes, axis=1)),
+        np.concatenate(labels),
+        torch.cat(scores, dim=1),
+    )
 
-    def _addresses(self, wires: npt.NDArray[np.int32]) -> Bits:
-        found: Bits = self._codes[wires[0]].copy()
-        for j, wire in enumerate(wires[1:], 1):
-            found |= self._codes[wire] << np.uint8(j)
-        return found
+
+def _planes(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Bits 0 and 1, `[rows, samples]`, to int64 `[rows, samples / 64]`."""
+    return np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(np.int64)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 import torch
-from lutlens.training.kernels import native
+from lutlens.training.kernels import native, reference
 from torch import Tensor
 
 MODES = ("auto", "avx2", "triton", "off")
@@ -80,6 +80,12 @@ def unroller(device: torch.device) -> Callable[[int, int, int], Program] | None:
     if library is None:
         return None
     return lambda rows, times, pitch: native.Unrolled(library, rows, times, pitch)
+
+
+def settler() -> Callable[..., None]:
+    """What settles a node of the last layer, with the arguments of `reference.settle`."""
+    library = native.library(_mode())
+    return reference.settle if library is None else partial(native.settle, library)
 
 
 def description(device: torch.device) -> str:

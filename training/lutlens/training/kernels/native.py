@@ -19,6 +19,7 @@ _SOURCES = (
     "maps.cpp",
     "program.cpp",
     "recurrence.cpp",
+    "refinement.cpp",
     "node.h",
     "simd.h",
     "step.h",
@@ -31,14 +32,16 @@ if platform.machine() in ("x86_64", "AMD64"):
     _FLAGS.append("-mprefer-vector-width=512")
 _MODES = {"auto": (), "avx2": ("-mno-avx512f",)}
 
-# Arguments of each function: p for a pointer, i for an integer. The number of threads comes last.
+# Arguments of each function: p for a pointer, i for an integer, d for a double. The number of threads comes last.
 _SIGNATURES = {
     "lutlens_tile": "iippi",
     "lutlens_forward": "piipppi",
     "lutlens_backward": "piippppi",
     "lutlens_unroll": "piiiiipppi",
     "lutlens_unroll_backward": "piiiiipppi",
+    "lutlens_settle": "iippppppdi",
 }
+_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 
 
 _NUMBERS = (
@@ -71,13 +74,11 @@ class Library:
         self._functions = {}
         for name, signature in _SIGNATURES.items():
             function = getattr(functions, name)
-            function.argtypes = [
-                ctypes.c_void_p if kind == "p" else ctypes.c_int64 for kind in signature
-            ]
+            function.argtypes = [_TYPES[kind] for kind in signature]
             function.restype = None
             self._functions[name] = function
 
-    def call(self, name: str, *arguments: Tensor | int | None) -> None:
+    def call(self, name: str, *arguments: Tensor | float | None) -> None:
         """Tensors have to be contiguous; the number of threads is added as the last argument."""
         values = [a.data_ptr() if isinstance(a, Tensor) else a for a in arguments]
         self._functions[name](*values, torch.get_num_threads())
@@ -124,6 +125,22 @@ def tile(library: Library, rows: Tensor) -> Tensor:
 def _untile(x: Tensor, batch: int) -> Tensor:
     """The way back, `[tiles, rows, 64]` to `[rows, batch]`."""
     return x.transpose(0, 1).reshape(x.shape[1], -1)[:, :batch]
+
+
+def settle(
+    library: Library,
+    planes: Tensor,
+    wires: Tensor,
+    labels: Tensor,
+    exponentials: Tensor,
+    totals: Tensor,
+    table: Tensor,
+    bit: float,
+) -> None:
+    """`reference.settle`."""
+    words = planes.shape[1]
+    given = planes, wires, labels, exponentials, totals, table
+    library.call("lutlens_settle", words, len(wires), *given, bit)
 
 
 class Program:

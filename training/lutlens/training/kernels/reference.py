@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -114,6 +116,50 @@ def score_gradient(
             towards = 2 * pin(rows, bases, candidates[:, j, c]) - 1
             result[:, j, c] = (towards * pin_gradient).sum(dim=(0, 2))
     return result
+
+
+def settle(
+    planes: Tensor,
+    wires: Tensor,
+    labels: Tensor,
+    exponentials: Tensor,
+    totals: Tensor,
+    table: Tensor,
+    bit: float,
+) -> None:
+    """Give a node of the last layer the table that is best with all others as they are, in place.
+
+    The loss is cross-entropy, and to a sample the node gives a bit of one class's score. A bit more adds
+    `log(1 + (exp(bit) - 1) * e / s) - bit * [the class is the right one]` to the loss, where e is the class's
+    exponential and s the sum over classes without that bit. So an entry is 1 where that, summed over the samples that
+    come to it, is negative; one that none comes to stays.
+
+    planes: int64 `[features, words]`, bit i % 64 of word i // 64 is that of sample i.
+    wires: int32 `[fan_in]`, the features that the node reads.
+    labels: int64 `[words]`, planes' form: the samples of the node's class.
+    exponentials: float32 `[samples]`, of the class's logit; any factor that all classes of a sample share is left out.
+    totals: float32 `[samples]`, their sum over classes.
+    table: int64 `[1]`, entry i is bit i.
+    bit: what a bit adds to the logit.
+    """
+    address = torch.zeros(planes.shape[1] * 64, dtype=torch.int64)
+    for j, wire in enumerate(wires.tolist()):
+        address |= _samples(planes[wire]) << j
+    entries = torch.arange(1 << len(wires))
+    ones = (table >> entries & 1).bool()
+    own = torch.where(ones[address], exponentials * math.exp(-bit), exponentials)
+    others = totals - exponentials
+    change = torch.log1p(math.expm1(bit) * own / (others + own)) - bit * _samples(labels)
+    sums = torch.zeros(len(entries), dtype=torch.float64).index_add_(0, address, change.double())
+    ones = torch.where(sums == 0, ones, sums < 0)
+    exponentials.copy_(torch.where(ones[address], own * math.exp(bit), own))
+    totals.copy_(others + exponentials)
+    table.copy_((ones.long() << entries).sum())
+
+
+def _samples(plane: Tensor) -> Tensor:
+    """int64 `[words]` to 0 and 1, int64 `[samples]`."""
+    return (plane[:, None] >> torch.arange(64) & 1).flatten()
 
 
 def pool(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -25,6 +25,7 @@ class RegressionRecipe(Recipe):
     """
 
     modulated = False
+    refinable = False
     averaged: Annotated[int, Field(ge=1, le=64)] = 1
     last_fan_in: Annotated[int, Field(ge=1, le=6)] = 6
     passes: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 4, 16, 64)
@@ -48,10 +49,10 @@ class AutoencoderRecipe(RegressionRecipe):
     code: bits.
     code_connections: whether its layer learns them.
     bits_per_class: of every pixel.
-    refined: sweeps over the decoder when training is done, see `lutlens.training.refinement`.
+    refined: sweeps over the decoder when training is done, see `lutlens.training.decoder_refinement`.
     """
 
-    refined: Annotated[int, Field(ge=0)] = 0
+    refinable = True
     code: Annotated[int, Field(ge=1, le=4096)]
     code_connections: ConnectionsName = "learned"
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]

@@ -65,6 +65,7 @@ class Recipe(BaseModel):
     last_reach: how far apart the inputs of its nodes lie; None: anywhere.
     model, flip: what nodes compute while they are trained, see `lutlens.training.nodes`.
     temperature: see `lutlens.training.stages.GroupSum`.
+    refined: sweeps over the last layer's nodes when training is done, see `lutlens.training.refinement`.
     modulator: what makes passes differ, see `lutlens.host.modulation`; thresholds and swing are chosen when training is
         done. None: the thresholds do.
     passes: the K for which thresholds are chosen and accuracy is measured.
@@ -72,6 +73,8 @@ class Recipe(BaseModel):
 
     modulated: ClassVar[bool] = True
     """Whether such recipes may have a modulator."""
+    refinable: ClassVar[bool] = True
+    """Whether their last layer can be refined."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -88,6 +91,7 @@ class Recipe(BaseModel):
     model: NodeModelName = "lookup"
     flip: Annotated[float, Field(gt=0, lt=0.5)] = FLIP
     temperature: Positive = TEMPERATURE
+    refined: Annotated[int, Field(ge=0)] = 0
     modulator: ModulatorName | None = None
     passes: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 3, 7, 15)
     schedule: Schedule = Schedule()
@@ -116,6 +120,13 @@ class Recipe(BaseModel):
         if kind and not cls.modulated:
             raise ValueError("modulator: only in recipes of classes that look at single images")
         return kind
+
+    @field_validator("refined")
+    @classmethod
+    def _refinement_has_a_meaning(cls, sweeps: int) -> int:
+        if sweeps and not cls.refinable:
+            raise ValueError("refined: only in recipes of classes and of auto-encoders")
+        return sweeps
 
     @property
     def classes(self) -> int:
