@@ -7,11 +7,11 @@ through tables of numbers and noise, have left a good deal to be gained so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from lutlens.host.lutnet import Layer, Lutnet
 from lutlens.training.augment import BatchSource
@@ -53,14 +53,12 @@ def refine(
     report: told the share that is done.
     """
     layer = net.stages[-1].layers[0]
-    features = int(np.prod(net.stages[-1].window)) * net.input_channels(len(net.stages) - 1)
-    each = max(1, min(samples, 8 * MEMORY // features) // len(ramp) // WORD) * WORD
+    each = max(1, min(samples, 8 * MEMORY // _features(net)) // len(ramp) // WORD) * WORD
     planes, labels, scores = _collect(net, batches, first, ramp, each, report)
     bits = net.bits_per_class
     step = 1 / (temperature * bits**0.5)
     exponentials = (step * (scores - scores.amax(dim=0))).exp()
-    right = labels == np.arange(len(net.classes))[:, None]
-    own = torch.from_numpy(_planes(right.view(np.uint8)))
+    own = _planes(labels == torch.arange(len(net.classes))[:, None])
     tables = torch.from_numpy(layer.tables.astype(np.int64))
     wires = torch.from_numpy(layer.connections)
     settle, random = settler(), np.random.default_rng(seed)
@@ -82,36 +80,41 @@ def _collect(
     ramp: Thresholds,
     each: int,
     report: Callable[[float], None],
-) -> tuple[Tensor, npt.NDArray[np.int64], Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """What the last layer reads of `each` images for every row of the ramp, a multiple of 64, as planes of
     `reference.settle`; their labels; and their scores, float32 `[classes, samples]`.
     """
     network = Network.from_lutnet(net)
     last = len(net.stages) - 1
     steps = -(-each // batches.batch_size)
-    planes, labels, scores = [], [], []
+    # Filled in place: what is kept beside what comes and goes would leave memory in pieces.
+    planes = torch.empty((_features(net), len(ramp) * each // WORD), dtype=torch.int64)
+    scores = torch.empty((len(net.classes), len(ramp) * each))
+    labels = []
     for row, levels in enumerate(ramp):
         made = [batches[first + row * steps + i] for i in range(steps)]
         images = np.concatenate([batch.pixels for batch in made])[:each]
         labels.append(np.concatenate([batch.labels for batch in made])[:each])
         for start in range(0, each, CHUNK):
-            bits = network.encoder(
-                torch.from_numpy(images[start : start + CHUNK]), torch.from_numpy(levels)
-            )
+            chunk = torch.from_numpy(images[start : start + CHUNK])
+            at = slice(row * each + start, row * each + start + len(chunk))
+            bits = network.encoder(chunk, torch.from_numpy(levels))
             if last:
                 rows, size = network.rows(bits, slice(last))
-                bits = rows.to(torch.uint8).view(*size, -1, rows.shape[1])
-            planes.append(_planes(bits.flatten(0, 2).numpy()))
+                bits = rows.to(torch.uint8).view(*size, -1, len(chunk))
+            planes[:, at.start // WORD : at.stop // WORD] = _planes(bits.flatten(0, 2))
             rows, _ = network.rows(bits, slice(last, None))
-            scores.append(network.group_sum.counts(rows.t()).t())
+            scores[:, at] = network.group_sum.counts(rows.t()).t()
         report((row + 1) / len(ramp) / 2)
-    return (
-        torch.from_numpy(np.concatenate(planes, axis=1)),
-        np.concatenate(labels),
-        torch.cat(scores, dim=1),
-    )
+    return planes, torch.from_numpy(np.concatenate(labels)), scores
 
 
-def _planes(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _features(net: Lutnet) -> int:
+    """Bits that the last stage reads."""
+    return math.prod(net.stages[-1].window) * net.input_channels(len(net.stages) - 1)
+
+
+def _planes(bits: Tensor) -> Tensor:
     """Bits 0 and 1, `[rows, samples]`, to int64 `[rows, samples / 64]`."""
-    return np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(np.int64)
+    packed = np.packbits(bits.numpy(), axis=1, bitorder="little")
+    return torch.from_numpy(np.ascontiguousarray(packed).view(np.int64))
