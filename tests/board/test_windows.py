@@ -66,6 +66,18 @@ def test_a_digit_in_several_windows_is_found_once_between_them() -> None:
     assert found["box"][1].tolist() == [124, 16, 20, 20]
 
 
+def test_windows_around_the_strongest_elect_the_class() -> None:
+    found = windows.detections(
+        [listed((3, 4, 1, 30), (4, 4, 7, 20), (2, 4, 7, 15))], [(1, 1)], STEP, IMAGE
+    )
+    assert found["digit"].tolist() == [7]
+    assert found["margin"].tolist() == [30], "the strongest window's"
+    assert found["support"].tolist() == [35], "of those that agree"
+    x, y, width, height = found["box"][0]
+    assert (x, width, height) == (20, 20, 20)
+    assert 12 < y < 20, "between those that agree"
+
+
 def test_a_stroke_in_the_middle_of_a_larger_digit_is_that_digit() -> None:
     inside = listed((6, 6, 1, 10))  # centre 38, 38
     around = listed((0, 0, 8, 40))  # centre 14 * 2.8 = 39.2, side 56

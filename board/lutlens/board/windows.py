@@ -1,9 +1,9 @@
 """From the windows that a core lists for a frame, scale by scale, to detections: where which digit is.
 
 A digit answers in several windows, of neighbouring positions and scales. Non-maximum suppression keeps the strongest;
-the box is then the mean of the windows that agree with it, weighted by their margins, which is finer than the steps
-between windows (box voting: Gidaris and Komodakis, "Object detection via a multi-region and semantic segmentation-aware
-CNN model", ICCV 2015).
+those around it elect the class, weighted by their margins, and the box is the mean of those that agree, which is finer
+than the steps between windows (box voting: Gidaris and Komodakis, "Object detection via a multi-region and semantic
+segmentation-aware CNN model", ICCV 2015).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOUND = np.dtype(
     ]
 )
 """box: x, y of the top left corner, width, height; pixels of the picture. digit: class. scale: of the strongest window,
-as are margin (over the second best class) and score. support: margins of all windows that agree, added: the detection's
+as are margin (over its second best class) and score. support: margins of all windows that agree, added: the detection's
 confidence. What is no digit seldom looks like the same one in several windows."""
 
 Grey = npt.NDArray[np.uint8]
@@ -165,13 +165,14 @@ def candidates(
     return ordered
 
 
-def suppress(found: Detections, *, overlap: float = 0.3, agreement: float = 0.4) -> Detections:
+def suppress(found: Detections, *, overlap: float = 0.3, agreement: float = 0.3) -> Detections:
     """Of detections that are one digit only the strongest, whatever their classes.
 
     found: the strongest first, as `candidates` gives them; so is the result.
     overlap: two detections are one digit if their boxes overlap more than this, or if the centre of one is inside the
         inner half of the other's box.
-    agreement: those of the kept one's class whose boxes overlap its box at least so much vote on its box.
+    agreement: those whose boxes overlap the kept one's at least so much vote on its class, and those of that class on
+        its box.
     """
     box = found["box"].astype(np.float32)
     centre, inner = box[:, :2] + box[:, 2:] / 2, box[:, 2:] / 4
@@ -183,16 +184,18 @@ def suppress(found: Detections, *, overlap: float = 0.3, agreement: float = 0.4)
         shared = overlaps(box[some], box)
         inside = np.abs(centre - centre[some]) < np.maximum(inner, inner[some])
         near = (shared > overlap) | inside.all(axis=-1)
-        agreeing = (shared >= agreement) & (found["digit"] == found["digit"][some])
         for i in range(len(shared)):
             if not alive[first + i]:
                 continue
             kept.append(first + i)
-            votes.append(alive & near[i] & agreeing[i])
+            votes.append(alive & near[i] & (shared[i] >= agreement))
             alive &= ~near[i]
     result: Detections = found[kept]
     if kept:
         weights = np.array(votes) * found["margin"].astype(np.float32)
+        digits = found["digit"][:, None] == np.arange(found["digit"].max() + 1, dtype=np.uint8)
+        result["digit"] = (weights @ digits.astype(np.float32)).argmax(axis=1)
+        weights *= found["digit"] == result["digit"][:, None]
         result["support"] = weights.sum(axis=1)
         result["box"] = weights @ box / result["support"][:, None]
     return result

@@ -23,7 +23,7 @@ class Teaching(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     weight: Annotated[float, Field(ge=0, le=1)] = 0.7
-    temperature: Annotated[float, Field(gt=0)] = 3.0
+    temperature: Annotated[float, Field(gt=0)] = 1.0
 
 
 class Distillation(Objective):
