@@ -15,7 +15,7 @@ import pytest
 from lutlens.board import handwriting
 from lutlens.board.driver import CoreError
 from lutlens.board.pipeline import Pipeline
-from lutlens.board.service import status
+from lutlens.board.service import counters
 from starlette.testclient import TestClient
 from support.service import Desk, encoded, wait_for
 
@@ -302,7 +302,7 @@ def test_another_overlay_can_be_loaded(client: TestClient, desk: Desk) -> None:
 def test_between_two_overlays_the_counters_are_those_read_last(
     client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "MAX_AGE_S", 0.0)
+    monkeypatch.setattr(counters, "MAX_AGE_S", 0.0)
     before = client.get("/api/v1/status").json()["hardware"]
     assert before
 

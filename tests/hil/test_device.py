@@ -18,7 +18,7 @@ from lutlens.host.hil.commands import RTL_IMAGES
 from lutlens.host.hil.local import serving
 from lutlens.host.hil.reference import with_answers
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data, test_set
+from lutlens.training import datasets, test_set
 from lutlens.training.data import DataSet
 
 OVERLAYS = Path(__file__).parents[2] / "overlays"
@@ -83,4 +83,4 @@ def _reference(directory: Path, kind: str, folder: Path) -> Reference:
 
 @cache
 def _digits() -> DataSet:
-    return data.load()
+    return datasets.load()

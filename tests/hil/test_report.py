@@ -23,7 +23,7 @@ from lutlens.host.devices.model import Model
 from lutlens.host.hil import page, reference
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.overlay import OverlayError
-from lutlens.training import data
+from lutlens.training import datasets
 from lutlens.training import test_set as exporter
 from support.bitfiles import bitfile
 from support.networks import random_lutnet
@@ -53,7 +53,7 @@ def images(net: Lutnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(net: Lutnet, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An overlay with a bitstream, its accuracy, and simulated figures that any machine keeps; copy it to change it."""
     folder = tmp_path_factory.mktemp("built")
-    found, executor = data.load(images), Executor(net)
+    found, executor = datasets.load(images), Executor(net)
     accuracy = {
         str(k): float(
             (

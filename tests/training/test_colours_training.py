@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data
+from lutlens.training import datasets
 from lutlens.training.engines import EngineName, open_engine
 from support.commands import lutlens
 
@@ -52,7 +52,7 @@ def test_a_network_of_colours_is_trained_and_every_engine_gives_its_scores(
     net = Lutnet.load("build/colours.lutnet")
     assert net.input_shape == (10, 12, 3)
     assert net.provenance["data_set"] is None
-    images = data.load(pictures, net.input_shape).test.images
+    images = datasets.load(pictures, net.input_shape).test.images
     found = {}
     for engine in ("torch", "c", "model"):
         with open_engine(EngineName(engine), net) as opened:

@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
-from lutlens.training import augment, data
+from lutlens.training import augment, data, datasets
 from lutlens.training.data import DataError, Labelled
 from lutlens.training.datasets import cifar10, fashion_mnist, mnist
 from lutlens.training.datasets.download import DownloadError
@@ -98,7 +98,7 @@ def test_lutlens_data_names_the_folder_or_the_one_above(
         else:
             (folder / name).write_bytes(content)
     monkeypatch.setenv("LUTLENS_DATA", str(tmp_path / "data"))
-    found = data.load()
+    found = datasets.load()
     assert (len(found.train), len(found.validation), len(found.test)) == (90, 10, 30)
     assert found.image_shape == (28, 28, 1)
     assert found.test.images.tobytes() == tiny["t10k-images-idx3-ubyte"][16:]
@@ -112,7 +112,7 @@ def test_a_file_that_is_not_mnists_is_refused_by_name(tiny, elsewhere, monkeypat
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     monkeypatch.setenv("LUTLENS_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"train-labels-idx1-ubyte: not MNIST's file.*must be"):
-        data.load()
+        datasets.load()
 
 
 def test_download_tries_the_next_mirror_checks_and_caches(tiny, mirror, elsewhere):
@@ -166,7 +166,7 @@ def test_held_out_images_are_in_no_other_part():
 def test_npz(tmp_path):
     path = tmp_path / "shapes.npz"
     np.savez(path, images=images(70, 8, 8), labels=labels(70, 3), classes=["disc", "ring", "bar"])
-    found = data.load(path)
+    found = datasets.load(path)
     assert found.name == "shapes"
     assert found.classes == ("disc", "ring", "bar")
     assert (len(found.train), len(found.validation), len(found.test)) == (54, 6, 10)
@@ -189,7 +189,7 @@ def test_npz_errors_name_the_file_and_the_array(tmp_path, arrays, message):
     path = tmp_path / "mine.npz"
     np.savez(path, **arrays)
     with pytest.raises(DataError, match=f"mine.*{message}"):
-        data.load(path)
+        datasets.load(path)
 
 
 def write_images(folder, count, size=28):
@@ -201,7 +201,7 @@ def write_images(folder, count, size=28):
 def test_a_folder_for_each_class(tmp_path):
     for name in ("cat", "dog"):
         write_images(tmp_path / "pets" / name, 20)
-    found = data.load(tmp_path / "pets")
+    found = datasets.load(tmp_path / "pets")
     assert (found.name, found.classes) == ("pets", ("cat", "dog"))
     assert len(found.train) + len(found.validation) + len(found.test) == 40
     image = cv2.imread(str(tmp_path / "pets" / "dog" / "03.png"), cv2.IMREAD_GRAYSCALE)
@@ -215,22 +215,22 @@ def test_folders_train_and_test(tmp_path):
     for name in ("cat", "dog"):
         write_images(tmp_path / "train" / name, 20)
         write_images(tmp_path / "test" / name, 3)
-    found = data.load(tmp_path)
+    found = datasets.load(tmp_path)
     assert (len(found.train), len(found.validation), len(found.test)) == (36, 4, 6)
 
 
 def test_folder_errors_name_the_file(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: neither a folder .* nor an \.npz"):
-        data.load(tmp_path / "nowhere")
+        datasets.load(tmp_path / "nowhere")
     with pytest.raises(DataError, match="one folder of images for each class"):
-        data.load(tmp_path)
+        datasets.load(tmp_path)
     write_images(tmp_path / "cat", 20)
     write_images(tmp_path / "dog", 20, size=30)
     with pytest.raises(DataError, match=r"dog.00.png: 30x30 pixels, the others have 28x28"):
-        data.load(tmp_path)
+        datasets.load(tmp_path)
     (tmp_path / "dog" / "00.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"dog.00.png: not a readable image"):
-        data.load(tmp_path)
+        datasets.load(tmp_path)
 
 
 def test_images_of_any_size_are_resampled(tmp_path):
@@ -241,7 +241,7 @@ def test_images_of_any_size_are_resampled(tmp_path):
             image = np.full((40 + i, 2 * (40 + i)), 120, np.uint8)
             image[10 + i // 2 : 30 + i // 2, 10 : 70 + 2 * i] = value
             assert cv2.imwrite(str(tmp_path / name / f"{i}.png"), image)
-    found = data.load(tmp_path, (28, 28, 1))
+    found = datasets.load(tmp_path, (28, 28, 1))
     assert found.image_shape == (28, 28, 1)
     for labelled in (found.train, found.validation, found.test):
         for image, label in zip(labelled.images, labelled.labels, strict=True):
@@ -250,8 +250,8 @@ def test_images_of_any_size_are_resampled(tmp_path):
             assert (image[13:15, 5:23] == (20, 240)[label]).all()
     arrays = tmp_path / "mine.npz"
     np.savez(arrays, images=images(40, 14, 14), labels=labels(40, 2))
-    assert data.load(arrays, (28, 28, 1)).image_shape == (28, 28, 1)
-    assert data.load(arrays).image_shape == (14, 14, 1)
+    assert datasets.load(arrays, (28, 28, 1)).image_shape == (28, 28, 1)
+    assert datasets.load(arrays).image_shape == (14, 14, 1)
 
 
 def test_batches_are_a_function_of_seed_and_step():
@@ -309,6 +309,6 @@ def test_an_error_in_the_thread_appears_where_the_batches_are_used():
 def test_the_real_mnist():
     if mnist.FILES.find() is None:
         pytest.skip("LUTLENS_DATA has no MNIST")
-    found = data.load()
+    found = datasets.load()
     assert (len(found.train), len(found.validation), len(found.test)) == (55000, 5000, 10000)
     assert np.bincount(found.test.labels)[:3].tolist() == [980, 1135, 1032]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lutlens.training import augment, data, datasets, recipes
+from lutlens.training import augment, datasets, recipes
 from lutlens.training.data import DataError, Labelled
 from lutlens.training.datasets import cifar10, fashion_mnist, mnist
 from lutlens.training.feeding import Resident
@@ -59,7 +59,7 @@ def test_fashion_mnist_from_where_a_system_puts_it(monkeypatch, tmp_path):
     test = idx_files(tmp_path / "share", monkeypatch)
     files = replace(fashion_mnist.FILES, elsewhere=(tmp_path / "share",))
     monkeypatch.setattr(fashion_mnist, "FILES", files)
-    found = data.load(name="fashion-mnist")
+    found = datasets.load(name="fashion-mnist")
     assert (found.name, found.key) == ("Fashion-MNIST", "fashion-mnist")
     assert found.classes[5] == "sandal"
     assert np.array_equal(found.test.images, test)
@@ -70,10 +70,10 @@ def test_fashion_mnist_is_below_lutlens_data_in_its_own_folder_only(elsewhere, m
     idx_files(elsewhere / "loose", monkeypatch)
     monkeypatch.setenv("LUTLENS_DATA", str(elsewhere / "loose"))
     with pytest.raises(DataError, match=r"Fashion-MNIST: not here.*dataset-fashion-mnist"):
-        data.load(name="fashion-mnist")
+        datasets.load(name="fashion-mnist")
     (elsewhere / "loose").rename(elsewhere / "fashion-mnist")
     monkeypatch.setenv("LUTLENS_DATA", str(elsewhere))
-    assert len(data.load(name="fashion-mnist").test) == 30
+    assert len(datasets.load(name="fashion-mnist").test) == 30
 
 
 def flat(label, i):
@@ -111,7 +111,7 @@ def write_original(path, monkeypatch):
 
 def test_cifar10_from_jpeg_says_that_it_is_a_copy(elsewhere):
     write_copy(elsewhere / "cifar10" / cifar10.COPY)
-    found = data.load(name="cifar10")
+    found = datasets.load(name="cifar10")
     assert (found.name, found.key) == ("CIFAR-10 (JPEG copy)", "cifar10")
     assert found.image_shape == SHAPE
     assert len(found.train) + len(found.validation) == 30
@@ -123,7 +123,7 @@ def test_cifar10_from_jpeg_says_that_it_is_a_copy(elsewhere):
 def test_the_original_cifar10_comes_first(elsewhere, monkeypatch):
     write_copy(elsewhere / "cifar10" / cifar10.COPY)
     write_original(elsewhere / "cifar10" / cifar10.ORIGINAL, monkeypatch)
-    found = data.load(name="cifar10")
+    found = datasets.load(name="cifar10")
     assert found.name == "CIFAR-10"
     for image, label in zip(found.test.images, found.test.labels, strict=True):
         assert np.array_equal(image, flat(label, 5))
@@ -133,18 +133,18 @@ def test_the_original_cifar10_comes_first(elsewhere, monkeypatch):
 
 def test_a_cifar10_that_is_none_is_refused_by_name(elsewhere, monkeypatch):
     with pytest.raises(DataError, match=r"CIFAR-10: not here, and cifar-10-binary.*LUTLENS_DATA"):
-        data.load(name="cifar10")
+        datasets.load(name="cifar10")
     write_copy(elsewhere / "cifar10" / cifar10.COPY, (*cifar10.CLASSES[:9], "lorry"))
     with pytest.raises(DataError, match=r"cifar10-jpeg.tar.xz: test/lorry/0000.jpg is not below"):
-        data.load(name="cifar10")
+        datasets.load(name="cifar10")
     (elsewhere / "cifar10" / cifar10.ORIGINAL).write_bytes(b"something else")
     with pytest.raises(DataError, match=r"cifar-10-binary.tar.gz: not CIFAR-10's file"):
-        data.load(name="cifar10")
+        datasets.load(name="cifar10")
 
 
 def test_a_data_set_that_does_not_exist_is_named_with_those_that_do():
     with pytest.raises(DataError, match="fashion: no such data set; there is mnist, fashion-mnist"):
-        datasets.load("fashion")
+        datasets.load(name="fashion")
     with pytest.raises(ValidationError, match=r"data\n.*letters: no such data set"):
         recipes.Recipe(
             name="mine", description="", data="letters", input_shape=(8, 8, 1), bits_per_class=4
@@ -161,19 +161,19 @@ def test_own_images_are_grey_or_coloured_as_the_network_takes_them(tmp_path):
     whole = np.repeat(colours, 10, axis=0)[:, None, None] * np.ones((9, 7, 1), np.uint8)
     np.savez(tmp_path / "mine.npz", images=whole, labels=np.repeat([0, 1], 10))
     for path in (tmp_path / "mine", tmp_path / "mine.npz"):
-        found = data.load(path, (8, 8, 3))
+        found = datasets.load(path, (8, 8, 3))
         assert (found.image_shape, found.key) == ((8, 8, 3), None)
         for image, label in zip(found.train.images, found.train.labels, strict=True):
             assert (image == colours[label]).all()
-        grey = data.load(path, (8, 8, 1))
+        grey = datasets.load(path, (8, 8, 1))
         assert grey.image_shape == (8, 8, 1)
         luma = (colours @ (0.299, 0.587, 0.114))[grey.train.labels][:, None, None]
         assert np.abs(grey.train.images - luma).max() < 1
     np.savez(tmp_path / "grey.npz", images=whole[..., 0], labels=np.repeat([0, 1], 10))
-    found = data.load(tmp_path / "grey.npz", (8, 8, 3))
+    found = datasets.load(tmp_path / "grey.npz", (8, 8, 3))
     assert (found.train.images == colours[found.train.labels, 0][:, None, None, None]).all()
     with pytest.raises(DataError, match="1 channel or 3, not 2"):
-        data.load(tmp_path / "mine", (8, 8, 2))
+        datasets.load(tmp_path / "mine", (8, 8, 2))
 
 
 @pytest.mark.parametrize("mirror", [False, True])

@@ -11,7 +11,16 @@ import pytest
 import torch
 from lutlens.host.cli import main
 from lutlens.host.compilation import CompilationError
-from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, data, engines, plots
+from lutlens.training import (
+    LayerSpec,
+    Network,
+    NetworkSpec,
+    StageSpec,
+    data,
+    datasets,
+    engines,
+    plots,
+)
 from lutlens.training.data import Labelled
 from lutlens.training.engines import EngineName, fast_scores, open_engine
 from lutlens.training.evaluate import evaluate, ramp, rank_thresholds
@@ -162,7 +171,7 @@ def test_passes_are_measured_for_every_network_at_each_k(net, shapes, tmp_path, 
 def test_images_of_another_size_are_refused(net, tmp_path):
     wide = np.zeros((40, 12, 13), np.uint8)
     np.savez(tmp_path / "wide.npz", images=wide, labels=np.arange(40) % 3, classes=CLASSES)
-    found = data.load(tmp_path / "wide.npz")
+    found = datasets.load(tmp_path / "wide.npz")
     with pytest.raises(data.DataError, match=r"13x12 pixels; some\.lutnet takes 12x12"):
         check_fit(net, Path("some.lutnet"), found)
 

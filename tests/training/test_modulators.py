@@ -12,8 +12,7 @@ from lutlens.board.values import Values
 from lutlens.host.c import Executor
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.modulation import MODULATORS
-from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec
-from lutlens.training import data as data_sets
+from lutlens.training import LayerSpec, Network, NetworkSpec, StageSpec, datasets
 from support.commands import lutlens
 from support.networks import random_lutnet
 from support.pictures import easy_images
@@ -56,7 +55,7 @@ def test_all_are_measured_and_one_is_taken(
     assert taken.modulator.swing == chosen["swing"]
     assert taken.thresholds[1].tolist() == [chosen["thresholds"]]
     assert "accuracy" not in taken.provenance, "another modulator's"
-    test = data_sets.load(images).test
+    test = datasets.load(images).test
     found, _ = answers(Executor(taken).scores(test.images, 4)[:, 0, 0])
     assert told["accuracy"]["delta-sigma-2"]["4"] == pytest.approx((found == test.labels).mean())
 
@@ -81,7 +80,7 @@ def test_a_recipe_asks_for_one(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert net.modulator is not None
     assert net.modulator.kind == "blue-noise"
     assert list(net.thresholds) == [1, 4]
-    test = data_sets.load(images).test
+    test = datasets.load(images).test
     found, _ = answers(Executor(net).scores(test.images, 4)[:, 0, 0])
     assert json.loads(printed)["accuracy"]["4"] == pytest.approx((found == test.labels).mean())
 

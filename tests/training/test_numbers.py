@@ -20,7 +20,7 @@ from lutlens.board.values import Values
 from lutlens.host import Lutnet
 from lutlens.host.c import Executor
 from lutlens.host.lutnet import LutnetError
-from lutlens.training import data, recipes
+from lutlens.training import data, datasets, recipes
 from lutlens.training.budget import BudgetError, asked, fit
 from lutlens.training.data import DataError, DataSet, Labelled
 from lutlens.training.datasets import housing, surface, variables
@@ -72,7 +72,7 @@ BARS = AutoencoderRecipe(
 
 @pytest.fixture(scope="module")
 def points() -> DataSet:
-    whole = data.load(name="surface")
+    whole = datasets.load(name="surface")
     return replace(
         whole,
         train=whole.train.take(slice(8000)),
@@ -254,7 +254,7 @@ def test_a_recipe_of_the_other_kind_is_refused(
 
 
 def test_data_sets_of_numbers() -> None:
-    patients = data.load(name="diabetes")
+    patients = datasets.load(name="diabetes")
     assert [len(p) for p in (patients.train, patients.validation, patients.test)] == [342, 37, 63]
     assert patients.image_shape == (1, 10, 1)
     assert 0.3 < ridge_r2(patients, patients.test) < 0.8
@@ -280,9 +280,9 @@ def test_houses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     earned = houses.train.images[:, 7].sum(axis=1, dtype=int)
     assert np.corrcoef(earned, houses.train.labels[:, 0])[0, 1] > 0.99
     with pytest.raises(DataError, match="not California housing's file"):
-        data.load(name="housing")
+        datasets.load(name="housing")
     monkeypatch.setattr(housing, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    assert data.load(name="housing").sha256 == houses.sha256
+    assert datasets.load(name="housing").sha256 == houses.sha256
 
 
 def packed(path: Path, table: npt.NDArray[np.float64]) -> Path:

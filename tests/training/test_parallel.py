@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data, recipes
+from lutlens.training import datasets, recipes
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.parallel import Team
 from safetensors.torch import load_file
@@ -64,7 +64,7 @@ def test_two_processes_train_the_network_of_one(tmp_path):
     first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
 
     recipe = recipes.recipe(str(tmp_path / "small.toml"))
-    dots = data.load(tmp_path / "dots.npz", recipe.input_shape)
+    dots = datasets.load(tmp_path / "dots.npz", recipe.input_shape)
     run = Run(recipe=recipe, seed=1, data_sha256=dots.sha256, epochs=2.0, minutes=None)
     alone = Trainer(run, dots, tmp_path / "one.train")
     alone.train(lambda _: None)

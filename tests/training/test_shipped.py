@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lutlens.board.records import answers
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data, recipes
+from lutlens.training import datasets, recipes
 from lutlens.training.engines import EngineName, open_engine
 
 SHIPPED = Path(__file__).parents[2] / "overlays" / "digits" / "digits.lutnet"
@@ -20,7 +20,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def digits():
-    found = data.load()
+    found = datasets.load()
     if found.name != "MNIST":
         pytest.skip("the whole MNIST is not here")
     return found

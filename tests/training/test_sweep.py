@@ -15,7 +15,7 @@ from lutlens.host.cost import Shape, estimate
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.rtl import Build
 from lutlens.host.synthesis import Resources
-from lutlens.training import data as data_sets
+from lutlens.training import datasets
 from lutlens.training.recipes import recipe
 from lutlens.training.sweeps import study as studies
 from lutlens.training.sweeps import trial as trials
@@ -97,7 +97,7 @@ def test_a_stopped_trial_goes_on(images: Path, tmp_path: Path) -> None:
     chosen = recipe("digits")
     job = trials.Job(
         recipe=chosen,
-        data=data_sets.load(images, chosen.input_shape),
+        data=datasets.load(images, chosen.input_shape),
         luts=LUTS,
         epochs=4,
         minutes=None,
@@ -183,7 +183,7 @@ def test_overlays_beside_a_sweep(images: Path, tmp_path: Path) -> None:
     manifest = Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
     told, resources = manifest.provenance, manifest.resources
     assert resources is not None
-    own = data_sets.load(images)
+    own = datasets.load(images)
     mnist = replace(own, sha256=told["data_sha256"])
     point = of_overlay(folder, 15, mnist)
     assert (point.lut, point.bram36) == (resources.core.lut, resources.core.bram36)

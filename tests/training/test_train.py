@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from lutlens.host.cli import main
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data, loop
+from lutlens.training import data, datasets, loop
 from lutlens.training.checkpoint import CheckpointError
 from lutlens.training.data import Labelled
 from lutlens.training.distillation import Teaching
@@ -65,7 +65,7 @@ def ignore(_):
 
 
 def test_a_few_steps_on_the_real_digits_teach_something(tmp_path):
-    digits = data.load()
+    digits = datasets.load()
     digits = dataclasses.replace(
         digits,
         validation=digits.validation.take(slice(500)),

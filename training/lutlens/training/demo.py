@@ -15,8 +15,7 @@ from lutlens.board.overlay import load
 from lutlens.host import overlay
 from lutlens.host.commands import DeviceName, serve
 from lutlens.host.devices import open_device
-from lutlens.training import data as data_sets
-from lutlens.training import recipes
+from lutlens.training import datasets, recipes
 from lutlens.training.data import DataSet
 from lutlens.training.loop import Run, Trainer
 from lutlens.training.options import BUILD
@@ -58,7 +57,7 @@ def demo(
     console = Console()
     try:
         _check_port(port)
-        images = data_sets.load()
+        images = datasets.load()
         directory = _shipped() if shipped else _make_overlay(images, minutes, seed, console)
         scene = _write_scene(images)
         serve(directory, device=device, port=port, source=[f"synthetic:{scene}"])

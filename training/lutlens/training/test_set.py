@@ -16,7 +16,7 @@ from lutlens.board.files import write_atomically
 from lutlens.board.scanning import BACKGROUND_LABEL
 from lutlens.board.values import Values
 from lutlens.host.lutnet import Lutnet
-from lutlens.training import data as data_sets
+from lutlens.training import datasets
 from lutlens.training.data import DataError, DataSet, pixels
 from lutlens.training.reconstruction import in_pixels
 from lutlens.training.scenery import in_scenes
@@ -34,8 +34,8 @@ def load_for(net: Lutnet, path: Path, data: Path | None = None) -> DataSet:
             raise DataError(
                 f"{path}: trained on images of its user's own, {net.provenance['data']}; name them by --data"
             )
-        return data_sets.load(name=name)
-    return data_sets.load(data, net.input_shape)
+        return datasets.load(name=name)
+    return datasets.load(data, net.input_shape)
 
 
 def of_network(net: Lutnet, path: Path, images: DataSet) -> DataSet:

@@ -15,8 +15,7 @@ import typer
 from lutlens.host.commands import JsonOption
 from lutlens.host.lutnet import Lutnet
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
-from lutlens.training import data as data_sets
-from lutlens.training import recipes
+from lutlens.training import datasets, recipes
 from lutlens.training.budget import asked, fit
 from lutlens.training.budget_report import Outcome, outcome_of, sized
 from lutlens.training.devices import DeviceName
@@ -133,7 +132,7 @@ def train(
     use_threads(threads)
     chosen = recipes.changed(recipes.recipe(recipe), change or ())
     epochs, minutes = length(epochs, minutes, chosen.schedule.epochs)
-    images = data_sets.load(data, chosen.input_shape, name=chosen.data)
+    images = datasets.load(data, chosen.input_shape, name=chosen.data)
     budget = asked(luts, bram, fps, k, clock)
     fitted = fit(chosen, len(images.classes), budget) if budget else None
     chosen = fitted.recipe if fitted else chosen

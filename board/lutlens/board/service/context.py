@@ -11,12 +11,12 @@ from typing import Annotated
 
 from fastapi import Depends
 from lutlens.board.pipeline import Pipeline
+from lutlens.board.service.counters import CounterCache
 from lutlens.board.service.errors import RequestError
 from lutlens.board.service.metrics import Metrics
 from lutlens.board.service.overlays import OverlayShelf
 from lutlens.board.service.recordings import Recorder
 from lutlens.board.service.settings import ServiceSettings
-from lutlens.board.service.status import StatusCache
 from lutlens.board.service.stream import FrameHub, SharedFrame
 from lutlens.board.sources import SourceSpec
 from starlette.requests import HTTPConnection
@@ -43,7 +43,7 @@ class Context:
     hub: FrameHub
     metrics: Metrics
     recorder: Recorder
-    status: StatusCache = field(default_factory=StatusCache)
+    counters: CounterCache = field(default_factory=CounterCache)
     started: float = field(default_factory=time.monotonic)
     decoders: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS))
     renderers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RENDERERS))

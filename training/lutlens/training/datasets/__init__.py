@@ -1,13 +1,22 @@
-"""Data sets by name. A new one is a file beside this one and a line in `DATA_SETS`."""
+"""Data sets by name, or a user's own images. A new one is a file beside this one and a line in `DATA_SETS`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
-from lutlens.training.data import DataError, DataSet
-from lutlens.training.datasets import cifar10, diabetes, fashion_mnist, housing, mnist, surface
+from lutlens.training.data import DataError, DataSet, Shape
+from lutlens.training.datasets import (
+    cifar10,
+    diabetes,
+    fashion_mnist,
+    housing,
+    mnist,
+    own_images,
+    surface,
+)
 from rich.console import Console
 
 
@@ -33,11 +42,23 @@ DATA_SETS = {
 OF_NUMBERS = ("diabetes", "housing", "surface")
 
 
-def load(name: str, console: Console | None = None) -> DataSet:
-    """A data set by its name. Raises DataError."""
+def load(path: Path | None = None, shape: Shape | None = None, *, name: str = "mnist") -> DataSet:
+    """The data set registered as `name`, or the data at `path`: an .npz file, or a folder of images.
+
+    An .npz holds `images` uint8 `[n, height, width]` or `[n, height, width, 3]` and `labels` (integers from 0),
+    optionally `test_images` and `test_labels`, and `classes` (names). A folder holds one folder of images for
+    each class, or two such folders, `train` and `test`. Without test images of its own, a seventh
+    of the images becomes the test set.
+
+    shape: what images of `path` are brought to, see `own_images.fitted`; by its channels they become grey or coloured.
+        Without it they stay as large as they are, and all have to be the same; those of a folder become grey.
+
+    Raises DataError.
+    """
+    if path is not None:
+        return own_images.load(path, shape)
     check_name(name)
-    found = DATA_SETS[name].load(console or Console(stderr=True))
-    return replace(found, key=name)
+    return replace(DATA_SETS[name].load(Console(stderr=True)), key=name)
 
 
 def check_name(name: str) -> None:

@@ -13,8 +13,7 @@ import optuna
 import typer
 from lutlens.host.commands import JsonOption
 from lutlens.host.overlay import DEFAULT_CLOCK_MHZ
-from lutlens.training import data as data_sets
-from lutlens.training import plots, recipes
+from lutlens.training import datasets, plots, recipes
 from lutlens.training.devices import DeviceName, device_of
 from lutlens.training.options import (
     BUILD,
@@ -116,7 +115,7 @@ def sweep(
     name = study or chosen.name
     folder = out or BUILD / "sweep" / name
     folder.mkdir(parents=True, exist_ok=True)
-    images = data_sets.load(data, chosen.input_shape, name=chosen.data)
+    images = datasets.load(data, chosen.input_shape, name=chosen.data)
     settings = {
         "recipe": chosen.name,
         "data_sha256": images.sha256,

@@ -10,6 +10,7 @@ import anyio
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from lutlens.board.service import errors, models, past
 from lutlens.board.service.context import Context, Core
+from lutlens.board.service.status import status_of
 from lutlens.board.service.stream import SharedFrame, Viewer
 
 router = APIRouter(prefix="/api/v1", tags=["detections"])
@@ -105,7 +106,7 @@ async def _send(
     try:
         while True:
             if loop.time() >= status_due:
-                status = await core.status.current(core)
+                status = await status_of(core)
                 await socket.send_text(status.model_dump_json())
                 status_due = loop.time() + STATUS_INTERVAL_S
             await asyncio.wait({coming}, timeout=max(0.0, status_due - loop.time()))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from lutlens.board.service import errors, models
 from lutlens.board.service.context import Core
 from lutlens.board.service.errors import RequestError
+from lutlens.board.service.status import status_of
 
 router = APIRouter(tags=["health"])
 
@@ -34,6 +35,6 @@ async def readyz(core: Core) -> models.Health:
 )
 async def metrics(core: Core) -> Response:
     """Prometheus figures."""
-    status = await core.status.current(core)
+    status = await status_of(core)
     body, content_type = core.metrics.scrape(status, core.hub.skipped)
     return Response(body, headers={"Content-Type": content_type})

@@ -9,7 +9,7 @@ from lutlens.board.service import errors, models, recognise
 from lutlens.board.service.auth import require_token
 from lutlens.board.service.context import Context, Core
 from lutlens.board.service.errors import RequestError
-from lutlens.board.service.status import settings_of
+from lutlens.board.service.status import settings_of, status_of
 
 router = APIRouter(prefix="/api/v1")
 CHANGES = [Depends(require_token)]
@@ -18,7 +18,7 @@ CHANGES = [Depends(require_token)]
 @router.get("/status", tags=["status"], responses=errors.responses())
 async def status(core: Core) -> models.Status:
     """Device, overlay, source, rates, latency, and the core's own counters."""
-    return await core.status.current(core)
+    return await status_of(core)
 
 
 @router.get("/settings", tags=["settings"], responses=errors.responses())
